@@ -1,0 +1,1 @@
+"""Audio to turns with words: who said what, when and how loudly."""

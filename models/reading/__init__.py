@@ -1,0 +1,1 @@
+"""Turns to moments, measures and a flag. Imports no torch."""
