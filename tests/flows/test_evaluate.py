@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ def night(tmp_path: Path) -> tuple[Path, Path]:
             {"role": "customer", "start": 4.0, "end": 8.0, "text": "你们是骗子！", "moments": [{"kind": "escalation", "type": "accusation", "quote": "骗子"}]},
             {"role": "agent", "start": 8.0, "end": 9.0, "text": "", "moments": []},
         ]},
-        {"call_id": "c2", "duration": 36.0, "channels": "mono", "flag": "none", "turns": [{"role": "customer", "start": 0.0, "end": 2.0, "text": "谢谢", "moments": []}]},
+        {"call_id": "c2", "duration": 36.0, "channels": "mono", "flag": "none", "turns": [
+            {"role": "customer", "start": 0.0, "end": 2.0, "text": "谢谢", "moments": []},
+        ]},
     ]  # fmt: skip
     path = tmp_path / "truth.jsonl"
     path.write_text("\n".join(json.dumps(c, ensure_ascii=False) for c in truth) + "\n\n", encoding="utf-8")
