@@ -31,6 +31,7 @@ CALLS = _schema(
         ("apology_formula", I), ("apology_warm", I), ("first_apology_s", F), ("apology_effect", F), ("heat_start", F), ("heat_peak", F), ("heat_peak_s", F), ("heat_end", F),
         ("level", S), ("unresolved", B), ("flag", S), ("priority", F), ("reasons", REASONS),
         ("asr_model", S), ("diarizer", S), ("rules_version", S), ("config_hash", S), ("pipeline_version", S), ("run_id", S),
+        ("agent_channel", I),
     ],
 )  # fmt: skip
 TURNS = _schema(
