@@ -18,7 +18,7 @@ from flows.rows import CallRows, Stamp, not_heard_rows, ok_rows, rounded
 from models.errors import CallError
 from models.reading.read import read
 from models.reading.redact import mask_call
-from models.records import Ears, HeardCall, NotHeard, Progress, Recording, Sound
+from models.records import Ears, HeardCall, NotHeard, Progress, Recording, Redaction, Role, Sound
 
 if TYPE_CHECKING:
     from models.reading.rules import RuleBook
@@ -69,6 +69,26 @@ def hear_and_read(
         yield not_heard_rows(recording, NotHeard(recording.call_id, "undecodable", why), desk.stamp)
 
 
+def read_rows_of(recording: Recording, heard: HeardCall, desk: Desk, redactions: Sequence[tuple[Redaction, ...]] = ()) -> CallRows:
+    """A heard call, figures rounded, as rows: roles corrected, read, masked. redactions: where a stored text is masked already."""
+    heard_roles: list[Role] = [turn.role for turn in heard.turns]
+    correction = desk.corrections(heard.call_id)
+    if correction is not None:
+        heard = correction.apply(heard)
+    reading = read(heard, desk.book)
+    if desk.mask:
+        masked = mask_call(heard, reading)
+        heard, reading = masked.heard, masked.reading
+        redactions = [joined(a, b) for a, b in zip(masked.redactions, redactions or [()] * len(heard.turns), strict=True)]
+    return ok_rows(recording, heard, reading, desk.stamp, redactions, heard_roles)
+
+
+def joined(new: Sequence[Redaction], old: Sequence[Redaction]) -> tuple[Redaction, ...]:
+    """Both lists of spans in order; a new one that meets an old one gives way."""
+    free = [n for n in new if all(n.end <= o.start or o.end <= n.start for o in old)]
+    return tuple(sorted([*old, *free], key=lambda r: r.start))
+
+
 def rows_of(recording: Recording, answer: HeardCall | NotHeard, desk: Desk) -> CallRows:
     """One call's rows: metadata and corrections applied, figures rounded, read, masked."""
     if isinstance(answer, NotHeard):
@@ -84,15 +104,8 @@ def rows_of(recording: Recording, answer: HeardCall | NotHeard, desk: Desk) -> C
             customer_ref=recording.customer_ref,
         )
     )
-    correction = desk.corrections(heard.call_id)
-    if correction is not None:
-        heard = correction.apply(heard)
     try:
-        reading = read(heard, desk.book)
-        if not desk.mask:
-            return ok_rows(recording, heard, reading, desk.stamp)
-        masked = mask_call(heard, reading)
-        return ok_rows(recording, masked.heard, masked.reading, desk.stamp, masked.redactions)
+        return read_rows_of(recording, heard, desk)
     except Exception as error:  # a rule that breaks on one call must not stop the night; no text of it in the message
         log.error("call %s was heard but cannot be read: %s", heard.call_id, type(error).__name__)
         why = f"heard, but reading it failed ({type(error).__name__}); report this, then `futing rerun --call` it"

@@ -17,14 +17,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import flows.quiet  # noqa: F401 - telemetry off before anything else is imported
+from flows.commands import LazyGroup
 from models.errors import ConfigError, FutingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flows.night import Night
     from flows.settings import Settings
     from models.records import Reason
 
 app = typer.Typer(
     name="futing",
+    cls=LazyGroup,
     help="Listens to every customer-service call overnight, so that QA staff re-listen only to the minutes that matter.",
     no_args_is_help=True,
     add_completion=False,
@@ -38,6 +43,11 @@ class Engine(StrEnum):
     whisper = "whisper"
     ctranslate = "ctranslate"
     scripted = "scripted"
+
+
+class Start(StrEnum):
+    hearing = "hearing"
+    reading = "reading"
 
 
 class Device(StrEnum):
@@ -74,23 +84,67 @@ def run(
 
     Example: futing run /recordings/2026-11-21 --out nights --manifest calls.csv
     """
-    from rich.console import Console
-
     from flows.intake import find
-    from flows.night import Night, open_book
     from flows.plan import plan_input
-    from flows.progress import progress_bar, summary_table
-    from flows.webhook import tell
 
     settings = _settings(config, engine, device, keep_original)
-    given = parse_day(day) if day else None
+    given = parse_days(day)[0] if day else None
     found = find(input, extensions=settings.intake.extensions, zone=settings.zone, manifest=manifest, leave_out=out)
     if not found:
         raise FutingError(f"{input}: no recordings there ({', '.join(settings.intake.extensions[:4])}, …); is the disk mounted, and intake.extensions right?")
-    book = open_book(settings)
-    with progress_bar(Console(stderr=True)) as on, Night(out, settings, book, on=on) as night:
+
+    def work(night: Night) -> None:
         night.plan(plan_input(found, night.journal, zone=settings.zone, given=given, settle_s=settings.intake.settle_s))
         night.hear_all(jobs)
+
+    _night(out, settings, "run", work)
+
+
+@app.command()
+def rerun(
+    out: Out = OUT,
+    day: Annotated[str | None, typer.Option("--date", help="A date, or a range of them: 2026-11-01..2026-11-21.")] = None,
+    call: Annotated[list[str] | None, typer.Option("--call", help="A call's id; may be given again and again.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only calls that were not heard.")] = False,
+    start: Annotated[Start, typer.Option("--from", help="reading: from the stored turns, without a model.")] = Start.hearing,
+    engine: Annotated[Engine | None, typer.Option(help="Which recogniser; auto takes ctranslate on a CPU.")] = None,
+    device: Annotated[Device | None, typer.Option(help="Where it runs; auto takes CUDA where a GPU answers.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Shards heard at the same time, each by models of its own.")] = 1,
+    keep_original: Annotated[bool, typer.Option("--keep-original", help="Store text as heard, numbers and names unmasked.")] = False,
+    config: Config = None,
+) -> None:
+    """Make calls again that are in the tables already, and leave all others as they are. Selectors are joined by and.
+
+    Example: futing rerun --out nights --date 2026-11-01..2026-11-21 --from reading
+    """
+    from flows.rerun import from_hearing, from_reading, select
+
+    settings = _settings(config, engine, device, keep_original)
+    first, last = parse_days(day) if day else (None, None)
+
+    def work(night: Night) -> None:
+        known = select(night, first=first, last=last, call_ids=call or [], failed=failed)
+        if not known and not failed:
+            raise FutingError(f"{out}: no calls there{f' on {day}' if day else ''}; nothing was done")
+        if start is Start.reading:
+            from_reading(night, known)
+        else:
+            from_hearing(night, known, jobs)
+
+    _night(out, settings, "rerun", work)
+
+
+def _night(out: Path, settings: Settings, command: str, work: Callable[[Night], None]) -> None:
+    """Open the output, do the work under a progress bar, print the summary, leave with the run's exit code."""
+    from rich.console import Console
+
+    from flows.night import Night, open_book
+    from flows.progress import progress_bar, summary_table
+    from flows.webhook import tell
+
+    book = open_book(settings)
+    with progress_bar(Console(stderr=True)) as on, Night(out, settings, book, command=command, on=on) as night:
+        work(night)
         summary = night.finish()
     Console().print(summary_table(summary, str(out)))
     tell(settings.night.webhook, summary)
@@ -113,7 +167,7 @@ def show(
     from flows.rows import reasons_from_rows
     from flows.store import stored_call
 
-    stored = stored_call(out, call, parse_day(day) if day else None)
+    stored = stored_call(out, call, parse_days(day)[0] if day else None)
     if stored is None:
         raise FutingError(f"{out}: no call {call!r} in the tables; ids are compared letter by letter")
     Console().print(transcript(stored, _in_words(reasons_from_rows(stored.call["reasons"]))))
@@ -139,11 +193,16 @@ def _settings(config: Path | None, engine: Engine | None = None, device: Device 
     return replace(settings, hearing=hearing, privacy=privacy)
 
 
-def parse_day(text: str) -> date:
+def parse_days(text: str) -> tuple[date, date]:
+    """D or D..D, both ends included."""
+    first, dots, last = text.partition("..")
     try:
-        return date.fromisoformat(text)
+        days = date.fromisoformat(first), date.fromisoformat(last if dots else first)
     except ValueError:
-        raise ConfigError(f"{text!r} is no date; write it as 2026-11-21") from None
+        raise ConfigError(f"{text!r} is no date; write 2026-11-21, or 2026-11-01..2026-11-21 for a range") from None
+    if days[0] > days[1]:
+        raise ConfigError(f"{text!r}: the range ends before it begins")
+    return days
 
 
 def main() -> None:

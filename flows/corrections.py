@@ -29,7 +29,7 @@ class RoleCorrection:
     swap: bool = False
 
     def apply(self, heard: HeardCall) -> HeardCall:
-        """The call with the corrected roles; a person is certain, so their confidence is 1."""
+        """The call with the corrected roles. The call's confidence is then 1; the turns keep what hearing thought of its own."""
         by_speaker = dict(self.roles)
 
         def corrected(role: Role, speaker: str | None) -> Role:
@@ -37,7 +37,7 @@ class RoleCorrection:
                 return by_speaker[speaker]
             return _SWAPPED[role] if self.swap else role
 
-        turns = tuple(replace(t, role=corrected(t.role, t.speaker), role_confidence=1.0) for t in heard.turns)
+        turns = tuple(replace(t, role=corrected(t.role, t.speaker)) for t in heard.turns)
         return replace(heard, turns=turns, role_confidence=1.0)
 
 

@@ -197,7 +197,7 @@ class Night:
         """Take up the work: cut it into shards, write down what is known not to be heard, announce the run."""
         self.work = work
         self.journal.note_copies([(c.source, c.call_id, c.size, c.mtime_s) for c in work.copies])
-        self._on(Planned(len(work.todo), sum(t.size or 0 for t in work.todo), len(work.done)))
+        self._on(Planned(len(work.todo) + work.expected, sum(t.size or 0 for t in work.todo), len(work.done)))
         self._save_run(finished=False)
         self._write([(replace_size(not_heard_rows(t.recording, t.not_heard, self.desk.stamp), t), t) for t in work.todo if t.not_heard is not None])
         self.shards = tuple(_shards([t for t in work.todo if t.not_heard is None], self.settings.night.shard_calls, self.settings.night.shard_mib << 20))
@@ -219,6 +219,11 @@ class Night:
                 self._tally.seconds["hear"] += time.monotonic() - began
         self.publish_if_due()
         return counts
+
+    def keep_file(self, rows: CallRows) -> CallRows:
+        """The rows with what the journal knows of the file they were made from."""
+        known = self.journal.call(rows.call_id)
+        return replace(rows, size=known.size, mtime_s=known.mtime_s) if known is not None else rows
 
     def write(self, rows: Sequence[CallRows]) -> None:
         """Write down calls that were read without being heard here (transcripts, reruns from stored turns)."""
@@ -319,8 +324,11 @@ class Night:
             return
         with self._guard:
             began = time.monotonic()
+            worse = [rows for rows, todo in finished if todo is not None and todo.keep_good and rows.status != "ok"]
+            for rows in worse:
+                log.warning("call %s could not be heard again (%s); the row that stands is kept", rows.call_id, rows.error_code)
             with disk_full_is_clear(self.out):
-                self.journal.record([rows for rows, _ in finished])
+                self.journal.record([rows for rows, todo in finished if not (todo is not None and todo.keep_good and rows.status != "ok")])
             tally = self._tally
             for rows, _ in finished:
                 tally.counts[rows.status] += 1

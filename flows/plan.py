@@ -12,7 +12,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,7 @@ class Todo:
     size: int | None = None
     mtime_s: float | None = None
     not_heard: NotHeard | None = None
+    keep_good: bool = False  # a good row stands already: one that failed this time must not replace it
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,21 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run has to do. done: calls of this input that earlier runs finished, whatever came of them."""
+    """What a run has to do. done: calls of this input that earlier runs finished, whatever came of them.
+
+    expected: how many calls it comes to, where not all are in `todo`; latest: the last date it deals with, where known otherwise.
+    """
 
     todo: tuple[Todo, ...]
     copies: tuple[Copy, ...] = ()
     done: tuple[Known, ...] = ()
+    expected: int = 0
+    latest: date | None = None
 
     @property
     def last_date(self) -> date | None:
         days = [t.recording.date for t in self.todo] + [k.date for k in self.done]
-        return max(days, default=None)
+        return max(days, default=self.latest)
 
 
 def plan_input(
@@ -167,9 +173,3 @@ def _todo(found: Found, call_id: str, day: date, *, growing: bool) -> Todo:
     elif growing:
         not_heard = NotHeard(call_id, "still_growing", "it changed while it was looked at; the next run hears it")
     return Todo(recording, found.size, found.mtime_s, not_heard)
-
-
-def rerun_todo(known: Sequence[Known], recordings: Sequence[Recording]) -> Plan:
-    """Calls to be heard again, from where they lay then."""
-    by_id = {k.call_id: k for k in known}
-    return Plan(tuple(Todo(replace(r), by_id[r.call_id].size, by_id[r.call_id].mtime_s) for r in recordings))

@@ -18,8 +18,9 @@ from typing import Any
 import pyarrow as pa
 
 from flows.schemas import CALLS, MOMENTS, TURNS
-from models.records import Component, HeardCall, Moment, NotHeard, Reading, Reason, Recording, Redaction, Turn, Word
+from models.records import Component, HeardCall, Moment, NotHeard, Reading, Reason, Recording, Redaction, Role, Turn, Word
 
+NOTED = "heard; note: "
 NOTES = ("no_speech", "cut", "truncated", "one_side")  # the first that applies stands in error_code
 
 
@@ -88,9 +89,17 @@ def rounded(heard: HeardCall) -> HeardCall:
     )
 
 
-def ok_rows(recording: Recording, heard: HeardCall, reading: Reading, stamp: Stamp, redactions: Sequence[tuple[Redaction, ...]] = ()) -> CallRows:
-    """The rows of a call that was heard, read and masked; redactions: one tuple a turn, or none at all."""
+def ok_rows(
+    recording: Recording,
+    heard: HeardCall,
+    reading: Reading,
+    stamp: Stamp,
+    redactions: Sequence[tuple[Redaction, ...]] = (),
+    heard_roles: Sequence[Role] = (),
+) -> CallRows:
+    """The rows of a call that was heard, read and masked. redactions: one tuple a turn, or none at all; heard_roles: before correction."""
     spans = redactions or [()] * len(heard.turns)
+    before = [h if h != t.role else None for h, t in zip(heard_roles or [t.role for t in heard.turns], heard.turns, strict=True)]
     notes = sorted(heard.notes, key=lambda n: NOTES.index(n) if n in NOTES else len(NOTES))
     code = notes[0] if notes else None
     m = reading.measures
@@ -101,7 +110,7 @@ def ok_rows(recording: Recording, heard: HeardCall, reading: Reading, stamp: Sta
         "layout": heard.layout,
         "status": "ok",
         "error_code": code,
-        "error": f"heard; note: {', '.join(notes)}" if notes else None,
+        "error": NOTED + ", ".join(notes) if notes else None,
         "agent_talk_s": _time(m.agent_talk_s),
         "customer_talk_s": _time(m.customer_talk_s),
         "silence_s": _time(m.silence_s),
@@ -130,7 +139,8 @@ def ok_rows(recording: Recording, heard: HeardCall, reading: Reading, stamp: Sta
         "diarizer": heard.diarizer,
         "rules_version": reading.rules_version,
     }
-    turn_rows = [_turn_row(heard.call_id, t, h, found, stamp) for t, h, found in zip(heard.turns, reading.heat, spans, strict=True)]
+    per_turn = zip(heard.turns, reading.heat, spans, before, strict=True)
+    turn_rows = [_turn_row(heard.call_id, t, h, found, stamp) | {"heard_role": b} for t, h, found, b in per_turn]
     moment_rows = [_moment_row(heard.call_id, moment, stamp) for moment in reading.moments]
     return CallRows(
         call_id=heard.call_id,
@@ -174,7 +184,9 @@ def not_heard_rows(recording: Recording, not_heard: NotHeard, stamp: Stamp) -> C
 
 
 def heard_from_rows(call: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]) -> HeardCall:
-    """A stored call as hearing gave it (masked where it was stored masked); notes come back from error_code."""
+    """A stored call as hearing gave it (masked where it was stored masked), before any correction of its roles."""
+    corrected = any(row.get("heard_role") for row in turns)
+    doubts = [row["role_confidence"] for row in turns if row["role_confidence"] is not None]
     return HeardCall(
         call_id=call["call_id"],
         turns=tuple(_turn(row) for row in turns),
@@ -188,8 +200,8 @@ def heard_from_rows(call: Mapping[str, Any], turns: Sequence[Mapping[str, Any]])
         queue=call["queue"],
         direction=call["direction"],
         customer_ref=call["customer_ref"],
-        role_confidence=call["role_confidence"],
-        notes=tuple((call["error"] or "").removeprefix("heard; note: ").split(", ")) if call["error_code"] else (),
+        role_confidence=min(doubts, default=None) if corrected else call["role_confidence"],
+        notes=tuple((call["error"] or "").removeprefix(NOTED).split(", ")) if call["error_code"] else (),
         asr_model=call["asr_model"],
         diarizer=call["diarizer"],
     )
@@ -210,6 +222,11 @@ def recording_from_row(call: Mapping[str, Any], day: date) -> Recording:
         agent_channel=call.get("agent_channel"),
         audio_sha256=call["audio_sha256"],
     )
+
+
+def redactions_from_rows(turns: Sequence[Mapping[str, Any]]) -> list[tuple[Redaction, ...]]:
+    """What is masked in stored turns, one tuple a turn."""
+    return [tuple(Redaction(r["start"], r["end"], r["kind"]) for r in row["redactions"] or ()) for row in turns]
 
 
 def moment_from_row(row: Mapping[str, Any]) -> Moment:
@@ -342,7 +359,7 @@ def _turn_row(call_id: str, turn: Turn, heat: float | None, spans: Sequence[Reda
 def _turn(row: Mapping[str, Any]) -> Turn:
     return Turn(
         index=row["turn"],
-        role=row["role"],
+        role=row.get("heard_role") or row["role"],
         text=row["text"],
         start_s=row["start_s"],
         end_s=row["end_s"],

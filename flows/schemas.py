@@ -39,6 +39,7 @@ TURNS = _schema(
     [
         ("call_id", S), ("turn", I), ("role", S), ("role_confidence", F), ("speaker", S), ("start_s", F), ("end_s", F), ("text", S), ("words", WORDS), ("confidence", F),
         ("loudness_db", F), ("pitch_hz", F), ("chars_per_min", F), ("overlap_s", F), ("heat", F), ("redactions", REDACTIONS), ("run_id", S),
+        ("heard_role", S),
     ],
 )  # fmt: skip
 MOMENTS = _schema(

@@ -66,7 +66,10 @@ def read_rows(out: Path, table: str, day: date, call_ids: Sequence[str] | None =
     if call_ids is None:
         with pq.ParquetFile(path) as file:
             return file.read(columns=chosen)
+    if not call_ids:
+        return TABLES[table].empty_table()
     key = pc.field("call_id").isin(pa.array(list(call_ids), pa.string()))
+    key &= (pc.field("call_id") >= min(call_ids)) & (pc.field("call_id") <= max(call_ids))  # row groups outside are not read
     return ds.dataset(path, format="parquet").to_table(columns=chosen, filter=key)
 
 
