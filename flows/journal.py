@@ -17,22 +17,26 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from flows.rows import Batches, CallRows, pack, unpack
+import pyarrow as pa
+
+from flows.rows import CallRows, fingerprints, pack, unpack
 from models.errors import FutingError
 
 FOLDER = ".futing"
 LAYOUT = 1
+CHUNK = 256  # calls whose rows are read at a time
 _TABLES = """
 CREATE TABLE IF NOT EXISTS calls (
     call_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, date TEXT NOT NULL, source TEXT, sha256 TEXT, size INTEGER, mtime_s REAL, customer_ref TEXT,
-    status TEXT NOT NULL, error_code TEXT, duration_s REAL, run_id TEXT NOT NULL, rows BLOB
+    status TEXT NOT NULL, error_code TEXT, duration_s REAL, run_id TEXT NOT NULL,
+    calls_rows BLOB, turns_rows BLOB, moments_rows BLOB
 ) STRICT;
 CREATE INDEX IF NOT EXISTS calls_sha256 ON calls (sha256);
 CREATE INDEX IF NOT EXISTS calls_size ON calls (size);
 CREATE INDEX IF NOT EXISTS calls_source ON calls (source);
 CREATE INDEX IF NOT EXISTS calls_customer ON calls (customer_ref);
 CREATE INDEX IF NOT EXISTS calls_date ON calls (date);
-CREATE INDEX IF NOT EXISTS calls_pending ON calls (date, call_id) WHERE rows IS NOT NULL;
+CREATE INDEX IF NOT EXISTS calls_pending ON calls (date, call_id) WHERE calls_rows IS NOT NULL;
 CREATE TABLE IF NOT EXISTS copies (source TEXT PRIMARY KEY, call_id TEXT NOT NULL, size INTEGER, mtime_s REAL) STRICT;
 CREATE TABLE IF NOT EXISTS runs (run_id TEXT PRIMARY KEY, date TEXT NOT NULL, published INTEGER NOT NULL DEFAULT 0, record TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS publishes (publish_id INTEGER PRIMARY KEY, upto_seq INTEGER NOT NULL, dates TEXT NOT NULL, moves TEXT NOT NULL, runs TEXT NOT NULL)
@@ -109,15 +113,14 @@ class Journal:
         """Write finished calls down, each replacing what was known under its id, in one transaction."""
         with self._guard, self._db:
             self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR IGNORE INTO schemas VALUES (?, ?)", fingerprints())
             (seq,) = self._db.execute("SELECT coalesce(max(seq), 0) FROM calls").fetchone()
             for row in rows:
                 seq += 1
-                packed, fingerprint, schemas = pack(row)
-                self._db.execute("INSERT OR IGNORE INTO schemas VALUES (?, ?)", (fingerprint, schemas))
                 self._db.execute(
-                    "INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (row.call_id, seq, row.date.isoformat(), row.source, row.sha256, row.size, row.mtime_s, row.customer_ref,
-                     row.status, row.error_code, row.duration_s, row.run_id, packed),
+                     row.status, row.error_code, row.duration_s, row.run_id, *(pack(row.batches.of(t)) for t in ("calls", "turns", "moments"))),
                 )  # fmt: skip
 
     def adopt(self, known: Iterable[tuple[Known, str | None, float | None]]) -> None:
@@ -126,7 +129,7 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
             for k, customer_ref, duration_s in known:
                 self._db.execute(
-                    "INSERT OR IGNORE INTO calls VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                    "INSERT OR IGNORE INTO calls VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
                     (k.call_id, k.date.isoformat(), k.source, k.sha256, k.size, k.mtime_s, customer_ref, k.status, k.error_code, duration_s, k.run_id),
                 )
 
@@ -193,18 +196,21 @@ class Journal:
 
     def pending_dates(self) -> list[date]:
         """Dates with rows that the tables do not have yet."""
-        return [date.fromisoformat(d) for (d,) in self._all("SELECT DISTINCT date FROM calls WHERE rows IS NOT NULL ORDER BY date")]
+        return [date.fromisoformat(d) for (d,) in self._all("SELECT DISTINCT date FROM calls WHERE calls_rows IS NOT NULL ORDER BY date")]
 
     def pending_ids(self, day: date, upto_seq: int) -> list[str]:
-        sql = "SELECT call_id FROM calls WHERE date = ? AND rows IS NOT NULL AND seq <= ? ORDER BY call_id"
+        sql = "SELECT call_id FROM calls WHERE date = ? AND calls_rows IS NOT NULL AND seq <= ? ORDER BY call_id"
         return [i for (i,) in self._all(sql, day.isoformat(), upto_seq)]
 
-    def pending_rows(self, call_ids: Sequence[str]) -> Iterator[Batches]:
-        """The pending rows of these calls, in the order asked for."""
+    def pending_rows(self, table: str, day: date, upto_seq: int) -> Iterator[pa.RecordBatch]:
+        """The pending rows of one table and date, call by call in order of their ids."""
         schemas = dict(self._all("SELECT fingerprint, encoded FROM schemas"))
-        for call_id in call_ids:
-            for (blob,) in self._all("SELECT rows FROM calls WHERE call_id = ? AND rows IS NOT NULL", call_id):
-                yield unpack(blob, schemas)
+        sql = f"SELECT call_id, {table}_rows FROM calls WHERE date = ? AND calls_rows IS NOT NULL AND call_id > ? AND seq <= ? ORDER BY call_id LIMIT {CHUNK}"
+        last = ""
+        while chunk := self._all(sql, day.isoformat(), last, upto_seq):
+            last = chunk[-1][0]
+            for _, blob in chunk:
+                yield unpack(table, blob, schemas)
 
     def start_publish(self, upto_seq: int, dates: Sequence[date], moves: Sequence[tuple[str, str]], runs: Sequence[str]) -> Publish:
         """From here on the publish will be finished, by this process or by the next."""
@@ -229,10 +235,13 @@ class Journal:
             for day in publish.dates:
                 self._db.execute(
                     "INSERT OR IGNORE INTO stale_customers SELECT DISTINCT customer_ref FROM calls"
-                    " WHERE date = ? AND rows IS NOT NULL AND seq <= ? AND customer_ref IS NOT NULL",
+                    " WHERE date = ? AND calls_rows IS NOT NULL AND seq <= ? AND customer_ref IS NOT NULL",
                     (day.isoformat(), publish.upto_seq),
                 )
-                self._db.execute("UPDATE calls SET rows = NULL WHERE date = ? AND rows IS NOT NULL AND seq <= ?", (day.isoformat(), publish.upto_seq))
+                self._db.execute(
+                    "UPDATE calls SET calls_rows = NULL, turns_rows = NULL, moments_rows = NULL WHERE date = ? AND calls_rows IS NOT NULL AND seq <= ?",
+                    (day.isoformat(), publish.upto_seq),
+                )
             for run_id in publish.runs:
                 self._db.execute("UPDATE runs SET published = 1 WHERE run_id = ?", (run_id,))
             self._db.execute("DELETE FROM publishes WHERE publish_id = ?", (publish.publish_id,))

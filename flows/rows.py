@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flows.schemas import CALLS, MOMENTS, TURNS
+from flows.schemas import CALLS, MOMENTS, TABLES, TURNS
 from models.records import Component, HeardCall, Moment, NotHeard, Reading, Reason, Recording, Redaction, Role, Turn, Word
 
 NOTED = "heard; note: "
@@ -97,7 +97,7 @@ def ok_rows(
     redactions: Sequence[tuple[Redaction, ...]] = (),
     heard_roles: Sequence[Role] = (),
 ) -> CallRows:
-    """The rows of a call that was heard, read and masked. redactions: one tuple a turn, or none at all; heard_roles: before correction."""
+    """The rows of a call that was rounded, read and masked. redactions: one tuple a turn, or none at all; heard_roles: before correction."""
     spans = redactions or [()] * len(heard.turns)
     before = [h if h != t.role else None for h, t in zip(heard_roles or [t.role for t in heard.turns], heard.turns, strict=True)]
     notes = sorted(heard.notes, key=lambda n: NOTES.index(n) if n in NOTES else len(NOTES))
@@ -261,50 +261,39 @@ def reasons_from_rows(rows: Iterable[Mapping[str, Any]] | None) -> tuple[Reason,
 
 
 @functools.cache
-def _schemas() -> tuple[str, bytes]:
-    """(fingerprint, encoded) of the three schemas as they are now."""
-    encoded = b"".join(_framed(s.serialize().to_pybytes()) for s in (CALLS, TURNS, MOMENTS))
-    return hashlib.sha256(encoded).hexdigest()[:16], encoded
+def _fingerprint(schema: pa.Schema) -> str:
+    return hashlib.sha256(schema.serialize().to_pybytes()).hexdigest()[:16]
 
 
-def pack(row: CallRows) -> tuple[bytes, str, bytes]:
-    """(rows, fingerprint of their schemas, the schemas): the rows carry only the fingerprint, which saves 8 KB a call."""
-    fingerprint, schemas = _schemas()
-    body = b"".join(_framed(b.serialize().to_pybytes()) for b in (row.batches.calls, row.batches.turns, row.batches.moments))
+def fingerprints() -> list[tuple[str, bytes]]:
+    """(fingerprint, encoded schema) of the tables as they are now, to be kept beside packed rows."""
+    return [(_fingerprint(s), s.serialize().to_pybytes()) for s in (CALLS, TURNS, MOMENTS)]
+
+
+def pack(batch: pa.RecordBatch) -> bytes:
+    """Rows as compressed bytes that name their schema by its fingerprint only, which saves 8 KB a call."""
+    body = batch.serialize()
     packed: bytes = pa.compress(body, codec="zstd", asbytes=True)
-    return fingerprint.encode() + len(body).to_bytes(8, "little") + packed, fingerprint, schemas
+    return _fingerprint(batch.schema).encode() + body.size.to_bytes(8, "little") + packed
 
 
-def unpack(blob: bytes, schemas: Mapping[str, bytes]) -> Batches:
+def unpack(table: str, blob: bytes, schemas: Mapping[str, bytes]) -> pa.RecordBatch:
     """Rows packed by this or an earlier version, in today's schema (columns that were not known then are null)."""
     fingerprint, size = blob[:16].decode(), int.from_bytes(blob[16:24], "little")
-    body = pa.decompress(blob[24:], decompressed_size=size, codec="zstd", asbytes=True)
-    then = [pa.ipc.read_schema(pa.py_buffer(part)) for part in _unframed(schemas[fingerprint])]
-    parts = [pa.ipc.read_record_batch(pa.py_buffer(part), schema) for part, schema in zip(_unframed(body), then, strict=True)]
-    return Batches(*(conform(part, now) for part, now in zip(parts, (CALLS, TURNS, MOMENTS), strict=True)))
+    body = pa.decompress(blob[24:], decompressed_size=size, codec="zstd")
+    now = TABLES[table]
+    if fingerprint == _fingerprint(now):
+        return pa.ipc.read_record_batch(body, now)
+    return conform(pa.ipc.read_record_batch(body, pa.ipc.read_schema(pa.py_buffer(schemas[fingerprint]))), now)
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The batch in `schema`: columns it lacks are null, columns that are gone are dropped."""
     if batch.schema.equals(schema, check_metadata=True):
         return batch
-    columns = [
-        batch.column(f.name).cast(f.type) if f.name in batch.schema.names else pa.nulls(batch.num_rows, f.type) for f in schema
-    ]  # fmt: skip
+    names = set(batch.schema.names)
+    columns = [batch.column(f.name).cast(f.type) if f.name in names else pa.nulls(batch.num_rows, f.type) for f in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _framed(part: bytes) -> bytes:
-    return len(part).to_bytes(8, "little") + part
-
-
-def _unframed(parts: bytes) -> list[bytes]:
-    out, at = [], 0
-    while at < len(parts):
-        size = int.from_bytes(parts[at : at + 8], "little")
-        out.append(parts[at + 8 : at + 8 + size])
-        at += 8 + size
-    return out
 
 
 # ── single rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -339,17 +328,17 @@ def _turn_row(call_id: str, turn: Turn, heat: float | None, spans: Sequence[Reda
         "call_id": call_id,
         "turn": turn.index,
         "role": turn.role,
-        "role_confidence": _figure(turn.role_confidence),
+        "role_confidence": turn.role_confidence,
         "speaker": turn.speaker,
-        "start_s": _time(turn.start_s),
-        "end_s": _time(turn.end_s),
+        "start_s": turn.start_s,
+        "end_s": turn.end_s,
         "text": turn.text,
-        "words": [{"text": w.text, "start_s": _time(w.start_s), "end_s": _time(w.end_s), "probability": _figure(w.probability)} for w in turn.words],
-        "confidence": _figure(turn.confidence),
-        "loudness_db": _figure(turn.loudness_db),
-        "pitch_hz": _figure(turn.pitch_hz),
-        "chars_per_min": _figure(turn.chars_per_min),
-        "overlap_s": _time(turn.overlap_s),
+        "words": [{"text": w.text, "start_s": w.start_s, "end_s": w.end_s, "probability": w.probability} for w in turn.words],
+        "confidence": turn.confidence,
+        "loudness_db": turn.loudness_db,
+        "pitch_hz": turn.pitch_hz,
+        "chars_per_min": turn.chars_per_min,
+        "overlap_s": turn.overlap_s,
         "heat": _figure(heat),
         "redactions": [{"start": r.start, "end": r.end, "kind": r.kind} for r in spans],
         "run_id": stamp.run_id,

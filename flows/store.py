@@ -115,7 +115,7 @@ def publish(out: Path, journal: Journal) -> list[date]:
     for day in changed:
         upto = journal.last_seq()
         ids = journal.pending_ids(day, upto)
-        moves = [_stage(out, staging, t, day, _merged(part(out, t, day), t, ids, (b.of(t) for b in journal.pending_rows(ids)))) for t in CALL_TABLES]
+        moves = [_stage(out, staging, t, day, _merged(part(out, t, day), t, ids, journal.pending_rows(t, day, upto))) for t in CALL_TABLES]
         moves += [_stage(out, staging, t, day, iter(())) for t in ("cases", "runs") if not part(out, t, day).exists()]
         _finish(out, journal, journal.start_publish(upto, [day], moves, []))
     _publish_cases(out, journal, staging)
