@@ -1,0 +1,396 @@
+"""The operators of the rule language as values, and what each finds in a turn.
+
+A condition gives spans of the turn's normal text (`Text.norm`), or one wordless span where it holds for the turn as a whole (sound, anchors, metadata).
+Nothing here knows of files: rulebook.py compiles to these values, rules.py asks them. The surprising choice: absent evidence — no times, no
+loudness, no heat — makes a condition false, never an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rapidfuzz import fuzz
+
+from models.reading.entities import EntityKind, entities
+from models.reading.evidence import cuts_a_word, is_question
+from models.reading.patterns import Found
+from models.reading.text import Text, clause_span, pieces, sentence_span
+from models.records import HeardCall, Match, Role, Turn
+
+WHOLE = 5  # a part of so many characters is not asked for word boundaries: jieba errs more than the phrase
+Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a condition is met: norm offsets. wordless: it holds for the whole turn and quotes nothing of its own."""
+
+    start: int
+    end: int
+    factor: float = 1.0
+    match: Match = "exact"
+    meant: str | None = field(default=None, repr=False)
+    wordless: bool = False
+
+
+class View(Protocol):
+    """What a condition may look at: one turn of one call, for one rule. Implemented by rules.Look."""
+
+    call: HeardCall
+    turn: Turn
+    text: Text
+    whole_words: bool
+    within: str
+
+    def found(self, chain: int) -> Sequence[Found]: ...
+    def has_literal(self, literal: int) -> bool: ...
+    def words(self) -> list[tuple[int, int]]: ...
+    def text_of(self, turn: int) -> Text: ...
+    def sound(self, name: str) -> float | None: ...
+    def time_at(self, start: int, end: int) -> tuple[float, float] | None: ...
+    def anchored(self, anchor: Anchor, span: Span) -> bool: ...
+    def similarities(self, models: Similar) -> list[tuple[int, int, float]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    chains: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """literals: indices of strings one of which must stand in the turn; None where none is required."""
+
+    pattern: re.Pattern[str]
+    not_pattern: re.Pattern[str] | None = None
+    literals: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    models: tuple[str, ...]
+    at_least: float
+    by: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityIs:
+    kinds: tuple[EntityKind, ...]
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    by: str
+    back: int
+    similarity: float
+    min_chars: int
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnIs:
+    at_least: int | None = None
+    at_most: int | None = None
+    question: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """(measure, at least, at most), all of which must hold."""
+
+    bounds: tuple[tuple[str, float | None, float | None], ...]
+
+    @property
+    def needs_heat(self) -> bool:
+        return any(name in ("heat", "customer_heat") for name, _, _ in self.bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Within `turns` (None: any number) turns after, before or around the nth hit of other rules (0: any; negative: from the end)."""
+
+    rules: tuple[str, ...]
+    where: str
+    turns: int | None
+    nth: int = 0
+    at_least: int = 1
+    possible: bool = False
+    roles: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The first or last seconds, turns or percent of the call."""
+
+    first: bool
+    unit: str
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    wanted: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoneOf:
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NOf:
+    n: int
+    parts: tuple[Condition, ...]
+
+
+Condition = Phrases | Regex | Similar | EntityIs | Repeats | TurnIs | Sounds | Anchor | Window | Metadata | AllOf | AnyOf | NoneOf | NOf
+
+
+def spans(condition: Condition, view: View) -> list[Span]:
+    """Every place in the turn where the condition is met; a single wordless span where it just holds; empty where not."""
+    match condition:
+        case Phrases():
+            return _phrases(condition, view)
+        case Regex():
+            return _regex(condition, view)
+        case Similar():
+            return [Span(s, e, value, "similar") for s, e, value in view.similarities(condition)]
+        case EntityIs():
+            return _entities(condition, view)
+        case Repeats():
+            return _repeats(condition, view)
+        case AnyOf():
+            return [span for part in condition.parts for span in spans(part, view)]
+        case AllOf():
+            return _all(condition, view)
+        case NoneOf():
+            return [] if any(spans(part, view) for part in condition.parts) else [_whole(view, "context")]
+        case NOf():
+            return _n_of(condition, view)
+        case _:
+            whole = _whole(view, "acoustic" if isinstance(condition, Sounds) else "context")
+            return [whole] if holds(condition, view, whole) else []
+
+
+def holds(condition: Condition, view: View, span: Span) -> bool:
+    """Is the condition met, asked of a hit at `span`? Words may stand anywhere in the turn."""
+    match condition:
+        case Sounds():
+            return all(_inside(view.sound(name), low, high) for name, low, high in condition.bounds)
+        case Anchor():
+            return view.anchored(condition, span)
+        case Window():
+            return _in_window(condition, view, span)
+        case Metadata():
+            return all(str(getattr(view.call, name, None)) in values for name, values in condition.wanted)
+        case TurnIs():
+            if not _inside(len(view.text.bare), condition.at_least, condition.at_most):
+                return False
+            return condition.question is None or condition.question == is_question(view.text, span.start, span.end)
+        case AllOf():
+            return all(holds(part, view, span) for part in condition.parts)
+        case AnyOf():
+            return any(holds(part, view, span) for part in condition.parts)
+        case NoneOf():
+            return not any(holds(part, view, span) for part in condition.parts)
+        case NOf():
+            return sum(holds(part, view, span) for part in condition.parts) >= condition.n
+        case _:
+            return bool(spans(condition, view))
+
+
+def is_context(condition: Condition) -> bool:
+    """True for conditions that quote nothing of their own."""
+    match condition:
+        case Sounds() | Anchor() | Window() | Metadata() | TurnIs() | NoneOf():
+            return True
+        case AllOf() | AnyOf() | NOf():
+            return all(is_context(part) for part in condition.parts)
+        case _:
+            return False
+
+
+def part_spans(text: Text, found: Found) -> list[tuple[int, int]]:
+    return [text.norm_span(start, end) for start, end in found.parts]
+
+
+def _phrases(condition: Phrases, view: View) -> list[Span]:
+    out = []
+    for chain in condition.chains:
+        for found in view.found(chain):
+            places = part_spans(view.text, found)
+            if view.whole_words and any(
+                end - start < WHOLE and cuts_a_word(view.text.norm, view.words(), *place) for (start, end), place in zip(found.parts, places, strict=True)
+            ):
+                continue
+            out.append(Span(places[0][0], places[-1][1], found.factor, "exact" if found.meant is None else "sounds_like", found.meant))
+    return out
+
+
+def _regex(condition: Regex, view: View) -> list[Span]:
+    if condition.literals is not None and not any(view.has_literal(i) for i in condition.literals):
+        return []
+    out = []
+    for m in condition.pattern.finditer(view.text.norm):
+        if m.end() == m.start():
+            continue
+        if condition.not_pattern is not None:
+            low, high = sentence_span(view.text, m.start(), m.end())
+            if condition.not_pattern.search(view.text.norm, low, high):
+                continue
+        out.append(Span(m.start(), m.end(), 1.0, "pattern"))
+    return out
+
+
+def _entities(condition: EntityIs, view: View) -> list[Span]:
+    bounded = condition.at_least is not None or condition.at_most is not None
+    return [
+        Span(e.start, e.end, 1.0, "pattern")
+        for e in entities(view.text.norm, condition.kinds)
+        if not bounded or (e.kind == "amount" and _inside(e.value, condition.at_least, condition.at_most))
+    ]
+
+
+def _repeats(condition: Repeats, view: View) -> list[Span]:
+    """Sentences that the call has heard before; sentences of fewer than min_chars characters are never compared."""
+    turns = view.call.turns
+    here = next(i for i, t in enumerate(turns) if t is view.turn)
+    low = 0 if condition.back == 0 else max(0, here - condition.back)
+    mine = _sentences(view.text, condition.min_chars)
+    if not mine:
+        return []
+    earlier: list[str] = []
+    for i in range(low, here):
+        if _said_by(condition.by, turns[i].role, view.turn.role):
+            earlier += [said for _, _, said in _sentences(view.text_of(i), condition.min_chars)]
+    cutoff = 100.0 * condition.similarity
+    out = []
+    for start, end, said in mine:
+        ratios = [r for r in (fuzz.ratio(said, other, score_cutoff=cutoff) for other in earlier) if r >= cutoff and r > 0]
+        if len(ratios) >= condition.times:
+            out.append(Span(start, end, max(ratios) / 100.0, "context"))
+    return out
+
+
+def _said_by(by: str, role: Role, mine: Role) -> bool:
+    if by == "any":
+        return True
+    if by == "self":
+        return role == mine
+    if by == "other":
+        return (role == "customer") != (mine == "customer")
+    return role == by
+
+
+def _sentences(text: Text, min_chars: int) -> list[tuple[int, int, str]]:
+    out = []
+    for start, end in pieces(text, hard_only=True):
+        said = "".join(c for c in text.norm[start:end] if c.isalnum())
+        if len(said) >= min_chars:
+            out.append((start, end, said))
+    return out
+
+
+def _all(condition: AllOf, view: View) -> list[Span]:
+    """The spans of the first part that has words, wherever all the others are met in the same turn, sentence or clause."""
+    head = next((p for p in condition.parts if not is_context(p)), None)
+    if head is None:
+        whole = _whole(view, "acoustic" if any(isinstance(p, Sounds) for p in condition.parts) else "context")
+        return [whole] if all(holds(p, view, whole) for p in condition.parts) else []
+    heads = spans(head, view)
+    if not heads:
+        return []
+    context = [p for p in condition.parts if is_context(p) and not isinstance(p, NoneOf)]
+    others = [
+        (p, [s for part in p.parts for s in spans(part, view)] if isinstance(p, NoneOf) else spans(p, view))
+        for p in condition.parts
+        if p is not head and p not in context
+    ]
+    out = []
+    for span in heads:
+        if not all(holds(p, view, span) for p in context):
+            continue
+        low, high = scope(view, span)
+        factor = span.factor
+        for part, met in others:
+            near = [s for s in met if s.wordless or (s.start >= low and s.end <= high)]
+            if isinstance(part, NoneOf):
+                if near:
+                    break
+            elif not near:
+                break
+            else:
+                factor *= max(s.factor for s in near)
+        else:
+            out.append(Span(span.start, span.end, factor, span.match, span.meant))
+    return out
+
+
+def _n_of(condition: NOf, view: View) -> list[Span]:
+    met = [(is_context(p), spans(p, view)) for p in condition.parts]
+    met = [(c, s) for c, s in met if s]
+    if len(met) < condition.n:
+        return []
+    worded = [(i, s) for i, (c, some) in enumerate(met) if not c for s in some]
+    if not worded:
+        return [_whole(view, "context")]
+    free = sum(c for c, _ in met)
+    out: list[Span] = []
+    for low, high in sorted({scope(view, s) for _, s in worded}):
+        inside = [(i, s) for i, s in worded if s.start >= low and s.end <= high]
+        if len({i for i, _ in inside}) + free >= condition.n:
+            best = [max(s.factor for i, s in inside if i == part) for part in {i for i, _ in inside}]
+            first = min((s for _, s in inside), key=lambda s: s.start)
+            sounded = next((s for _, s in inside if s.match == "sounds_like"), first)
+            out.append(Span(first.start, max(s.end for _, s in inside), min(best), sounded.match, sounded.meant))
+    return out
+
+
+def scope(view: View, span: Span) -> tuple[int, int]:
+    """The stretch of the turn that counts as together with the span."""
+    if view.within == "clause":
+        return clause_span(view.text, span.start, span.end)
+    if view.within == "sentence":
+        return sentence_span(view.text, span.start, span.end)
+    return 0, len(view.text.norm)
+
+
+def _whole(view: View, match: Match) -> Span:
+    return Span(0, len(view.text.norm), 1.0, match, None, True)
+
+
+def _inside(value: float | None, low: float | None, high: float | None) -> bool:
+    return value is not None and (low is None or value >= low) and (high is None or value <= high)
+
+
+def _in_window(window: Window, view: View, span: Span) -> bool:
+    """Seconds and percent by the time of the quote; without times percent falls back to turns, seconds are not met."""
+    turns = view.call.turns
+    here = next(i for i, t in enumerate(turns) if t is view.turn)
+    if window.unit == "turns":
+        return here < window.amount if window.first else here >= len(turns) - window.amount
+    at = view.time_at(span.start, span.end)
+    length = view.call.duration_s or max((t.end_s for t in turns if t.end_s is not None), default=None)
+    if at is None or not length:
+        if window.unit == "seconds":
+            return False
+        share = here / len(turns) if window.first else (len(turns) - 1 - here) / len(turns)
+        return share * 100 < window.amount
+    from_edge = at[0] if window.first else length - at[1]
+    limit = window.amount if window.unit == "seconds" else length * window.amount / 100
+    return from_edge <= limit

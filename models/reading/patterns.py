@@ -1,0 +1,368 @@
+"""Phrases of the rule language, in; where they stand in a turn, out — all phrases of all rules in one pass over the turn.
+
+A phrase such as `(叫|让)你们*{leaders}来$` is a chain of sets of plain spellings with gaps between them. One Aho-Corasick automaton holds the rarest set of
+every chain; where it rings, the rest of the chain is looked for around it. A second automaton does the same over sounds. The
+surprising choice: everything is matched on the punctuation-free form of the text, and pauses are checked afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import ahocorasick
+
+from models.reading import sounds
+from models.reading.text import HARD, Text, normal_phrase
+
+GAP = 6  # characters that `*` stands for, at most
+MAX_GAP = 40
+MAX_SPELLINGS = 4000  # of one bracket
+JOINED = 200  # brackets side by side are multiplied out up to here; beyond, they stay sets that follow one another
+ALIKE_LIMIT = 40  # sets with more spellings are heard without dropped and doubled syllables
+LONG = 4  # from here on a spelling may run across a comma, and jieba is asked less
+_PAUSE = "\0"
+_INTERJECTIONS = frozenset("哎喂啊嗯哦噢唉呃欸哼那就")
+_PARTICLES = frozenset("吧啊呀呢嘛了哦呗吗啦哈的")
+Probability = Callable[[int, int], float | None]  # mean word probability over bare offsets; None where nothing is known
+
+
+class PhraseError(ValueError):
+    """A phrase that cannot be read; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One set of a chain: plain spellings (bare normal form); those that count only before a pause; whether a mere pause will do, or nothing at all."""
+
+    spellings: frozenset[str] = field(repr=False)
+    paused: frozenset[str] = field(default=frozenset(), repr=False)
+    pause: bool = False
+    optional: bool = False
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.spellings | self.paused
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A phrase, compiled: sets of spellings and the widest gap between each two (0: one follows the other)."""
+
+    source: str = field(repr=False)
+    parts: tuple[Part, ...] = field(repr=False)
+    gaps: tuple[int, ...]
+    at_start: bool = False
+    at_end: bool = False
+    sounds_like: bool = False
+
+    @property
+    def key(self) -> int:
+        """The part that the automaton holds: the one whose shortest spelling is longest, the smaller one of equals."""
+        fixed = [i for i, p in enumerate(self.parts) if not p.optional and not p.pause]
+        return max(fixed, key=lambda i: (min(map(len, self.parts[i].all)), -len(self.parts[i].all)))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A chain that stands in a text: bare offsets of all its parts; exact, or what was meant and at what cost."""
+
+    chain: int
+    parts: tuple[tuple[int, int], ...]
+    meant: str | None = field(default=None, repr=False)
+    factor: float = 1.0
+
+    @property
+    def start(self) -> int:
+        return self.parts[0][0]
+
+    @property
+    def end(self) -> int:
+        return self.parts[-1][1]
+
+
+def parse_phrase(source: str, lexicons: Mapping[str, Sequence[str]], sounds_like: bool = False) -> Chain:
+    """Compile one phrase. Raises PhraseError."""
+    body = source.strip()
+    at_start, at_end = body.startswith("^"), body.endswith("$")
+    body = body[1 if at_start else 0 : len(body) - 1 if at_end else len(body)]
+    parts: list[Part] = []
+    gaps: list[int] = []
+    row: list[str] = []
+    gap: int | None = None
+
+    def close() -> None:
+        nonlocal row, gap
+        if row:
+            if parts:
+                gaps.append(gap or 0)
+            parts.append(_part(row))
+            row, gap = [], None
+
+    for atom in _atoms(body, source, lexicons):
+        if isinstance(atom, int):
+            close()
+            gap = max(gap or 0, atom)
+        elif row and len(row) * len(atom) <= JOINED:
+            row = [a + b for a in row for b in atom]
+        else:
+            close()
+            row = atom
+    close()
+    while parts and not parts[-1].all:  # nothing but a pause or nothing at the end: `$` says the same
+        if parts[-1].pause and not parts[-1].optional:
+            at_end = True
+        parts.pop()
+        if gaps:
+            gaps.pop()
+    if not parts:
+        raise PhraseError(f"'{source}' is empty in normal form; write characters, letters or digits")
+    if all(p.optional or p.pause for p in parts):
+        raise PhraseError(f"'{source}' may be empty; write at least one character outside '( | )'")
+    return Chain(source, tuple(parts), tuple(gaps), at_start, at_end, sounds_like)
+
+
+def _part(row: Sequence[str]) -> Part:
+    plain, paused = set(), set()
+    for spelling in row:
+        bare = normal_phrase(spelling.replace(_PAUSE, ""))
+        (paused if spelling.endswith(_PAUSE) else plain).add(bare)
+    return Part(frozenset(plain - {""}), frozenset(paused - plain - {""}), "" in paused, "" in plain)
+
+
+def _atoms(body: str, source: str, lexicons: Mapping[str, Sequence[str]]) -> Iterator[list[str] | int]:
+    """The phrase from left to right: spellings of one bracket, lexicon or stretch of characters, or the width of a gap."""
+    at, plain = 0, ""
+    while at < len(body):
+        char = body[at]
+        if char in "(*<{" and plain:
+            yield [plain]
+            plain = ""
+        if char == "(":
+            inner, at = _alternatives(body, at + 1, source, lexicons)
+            yield inner
+        elif char == "{":
+            words, at = _lexicon(body, at, source, lexicons)
+            yield words
+        elif char == "*":
+            yield GAP
+            at += 1
+        elif char == "<":
+            close = body.find(">", at)
+            if close < 0 or not body[at + 1 : close].isdigit() or not 0 < int(body[at + 1 : close]) <= MAX_GAP:
+                raise PhraseError(f"'{source}': '<' is no gap; write '<n>' with n from 1 to {MAX_GAP}, or '*' for {GAP}")
+            yield int(body[at + 1 : close])
+            at = close + 1
+        elif char == "|":
+            raise PhraseError(f"'{source}': '|' stands outside brackets; write '(a|b)' or two phrases")
+        elif char == ")":
+            raise PhraseError(f"'{source}': a ')' too many; remove it or open it with '('")
+        else:
+            plain += char
+            at += 1
+    if plain:
+        yield [plain]
+
+
+def _lexicon(body: str, at: int, source: str, lexicons: Mapping[str, Sequence[str]]) -> tuple[list[str], int]:
+    close = body.find("}", at)
+    name = body[at + 1 : close].strip() if close > 0 else ""
+    if name not in lexicons:
+        raise PhraseError(f"'{source}': no lexicon '{name}'; known: {', '.join(sorted(lexicons)) or 'none'}")
+    words: list[str] = []
+    for word in lexicons[name]:
+        words += _alternatives(word + ")", 0, source, {})[0]  # a word may hold alternatives of its own
+    return words, close + 1
+
+
+def _alternatives(body: str, at: int, source: str, lexicons: Mapping[str, Sequence[str]]) -> tuple[list[str], int]:
+    """All spellings from just after a '(' to the ')' that closes it, and where that ends. `，` and `$` at an end ask for a pause."""
+    done: list[str] = []
+    row = [""]
+    while at < len(body):
+        char = body[at]
+        if char == "(":
+            inner, at = _alternatives(body, at + 1, source, lexicons)
+            row = [a + b for a in row for b in inner]
+        elif char == "{":
+            words, at = _lexicon(body, at, source, lexicons)
+            row = [a + b for a in row for b in words]
+        elif char == "|":
+            done, row = done + row, [""]
+            at += 1
+        elif char == ")":
+            return list(dict.fromkeys(done + row)), at + 1
+        elif char in "*<":
+            raise PhraseError(f"'{source}': a gap cannot stand inside '( )'; write one phrase for each alternative")
+        else:
+            row = [a + (_PAUSE if char in "，,$。" else char) for a in row]
+            at += 1
+        if len(row) + len(done) > MAX_SPELLINGS:
+            raise PhraseError(f"'{source}' has a bracket of more than {MAX_SPELLINGS} spellings; put a gap '*' between its parts or split it")
+    raise PhraseError(f"'{source}': '(' is never closed; add ')'")
+
+
+class Matcher:
+    """All chains of a rule book, and the plain strings that regexes need, in two automata."""
+
+    def __init__(self, chains: Sequence[Chain], literals: Sequence[str] = ()) -> None:
+        self.chains = tuple(chains)
+        exact: dict[str, tuple[list[int], list[int]]] = {}
+        alike: dict[str, dict[str, list[int]]] = {}
+        for index, chain in enumerate(chains):
+            held = chain.parts[chain.key].all
+            for spelling in held:
+                exact.setdefault(spelling, ([], []))[0].append(index)
+                if chain.sounds_like and len(spelling) > 1:
+                    for coded in sounds.spellings(spelling, edits=len(held) <= ALIKE_LIMIT):
+                        alike.setdefault(coded, {}).setdefault(spelling, []).append(index)
+        for index, literal in enumerate(literals):
+            exact.setdefault(literal, ([], []))[1].append(index)
+        self._exact = _automaton({k: (len(k), tuple(c), tuple(r)) for k, (c, r) in exact.items()})
+        self._alike = _automaton({k: (len(k), tuple((m, tuple(c)) for m, c in v.items())) for k, v in alike.items()})
+        self._keys = tuple(chain.key for chain in chains)
+        # for the parts that the automata do not hold: all lengths, and code spellings with what they may mean
+        self._lengths = tuple(tuple(tuple(sorted({len(s) for s in part.all}, reverse=True)) for part in chain.parts) for chain in chains)
+        self._codes: dict[tuple[int, int], dict[str, list[str]]] = {}
+        for index, chain in enumerate(chains):
+            if chain.sounds_like:
+                for i, part in enumerate(chain.parts):
+                    if i != chain.key:
+                        by_code = self._codes[index, i] = {}
+                        for spelling in sorted(part.all):
+                            if len(spelling) > 1:
+                                by_code.setdefault(sounds.codes(spelling), []).append(spelling)
+
+    def scan(self, text: Text, probability: Probability | None = None) -> tuple[dict[int, list[Found]], set[int]]:
+        """Every chain that stands in the text, and which literals do. probability(start, end): mean over bare offsets, or None."""
+        found: dict[int, list[Found]] = {}
+        literals: set[int] = set()
+        bare, breaks = text.bare, text.breaks
+        if self._exact is not None:
+            for last, (length, chains, wanted) in self._exact.iter(bare):
+                literals.update(wanted)
+                if chains:
+                    start, end = last + 1 - length, last + 1
+                    if _runs_on(breaks, start, end):
+                        for chain in chains:
+                            self._complete(text, chain, start, end, None, 1.0, found)
+        if self._alike is not None:
+            coded = sounds.codes(bare)
+            for last, (length, meanings) in self._alike.iter(coded):
+                start, end = last + 1 - length, last + 1
+                if not _runs_on(breaks, start, end):
+                    continue
+                heard = bare[start:end]
+                for meant, chains in meanings:
+                    far = sounds.distance(heard, meant)
+                    if far is None:
+                        continue
+                    factor = far.factor * sounds.recogniser_factor(probability(start, end) if probability else None)
+                    for chain in chains:
+                        self._complete(text, chain, start, end, meant, factor, found, coded)
+        for hits in found.values():
+            if len(hits) > 1:
+                hits.sort(key=lambda f: (f.start, -f.end, f.meant is not None, -f.factor))
+        return found, literals
+
+    def _complete(
+        self, text: Text, index: int, start: int, end: int, meant: str | None, factor: float, found: dict[int, list[Found]], coded: str | None = None
+    ) -> None:
+        """Add the chain to `found` if the rest of it stands around its key part."""
+        chain = self.chains[index]
+        key = chain.parts[self._keys[index]]
+        if key.paused and not text.breaks[end] and (meant or text.bare[start:end]) not in key.spellings:
+            return
+        places: tuple[tuple[int, int], ...] = ((start, end),)
+        said = meant
+        if len(chain.parts) > 1:
+            if coded is None and chain.sounds_like:
+                coded = sounds.codes(text.bare)
+            right = self._chained(text, index, self._keys[index], 1, end, coded, 0)
+            left = self._chained(text, index, self._keys[index], -1, start, coded, 0) if right is not None else None
+            if right is None or left is None:
+                return
+            places = (*(p for p, _ in reversed(left)), (start, end), *(p for p, _ in right))
+            sounded = sum(m is not None for _, m in (*left, *right))
+            if sounded or meant is not None:
+                said = "…".join(m or text.bare[a:b] for (a, b), m in (*reversed(left), ((start, end), meant), *right))
+                factor *= 0.9**sounded
+        if chain.at_start and not _starts_clause(text, places[0][0]):
+            return
+        if chain.at_end and not _ends_clause(text, places[-1][1]):
+            return
+        found.setdefault(index, []).append(Found(index, places, said, round(factor, 4)))
+
+    def _chained(self, text: Text, index: int, at: int, step: int, edge: int, coded: str | None, gap: int) -> list[tuple[tuple[int, int], str | None]] | None:
+        """The parts beyond `at` in one direction, nearest first; None where one is missing. gap: what a part left out in between allowed."""
+        chain = self.chains[index]
+        following = at + step
+        if not 0 <= following < len(chain.parts):
+            return []
+        gap = max(gap, chain.gaps[at if step > 0 else following])
+        for span, meant in self._nearby(text, index, following, step, edge, gap, coded):
+            rest = self._chained(text, index, following, step, span[1] if step > 0 else span[0], coded, 0)
+            if rest is not None:
+                return rest if span[0] == span[1] else [(span, meant), *rest]
+        return self._chained(text, index, following, step, edge, coded, gap) if chain.parts[following].optional else None
+
+    def _nearby(self, text: Text, index: int, number: int, step: int, edge: int, gap: int, coded: str | None) -> Iterator[tuple[tuple[int, int], str | None]]:
+        """Spellings of one part within the gap from the edge, exact ones first, nearest first."""
+        bare, breaks = text.bare, text.breaks
+        part, lengths = self.chains[index].parts[number], self._lengths[index][number]
+        by_code = self._codes.get((index, number)) if coded is not None else None
+        for pool in (None, by_code) if by_code else (None,):
+            for off in range(gap + 1):
+                near = edge + off * step
+                if not 0 <= near <= len(bare):
+                    break
+                if pool is None and part.pause and breaks[near]:
+                    yield (near, near), None
+                if HARD in breaks[min(edge, near) : max(edge, near) + 1]:
+                    break
+                for length in lengths:
+                    start, end = (near, near + length) if step > 0 else (near - length, near)
+                    if start < 0 or end > len(bare) or not _runs_on(breaks, start, end):
+                        continue
+                    if pool is None:
+                        said = bare[start:end]
+                        if said in part.spellings or (said in part.paused and breaks[end]):
+                            yield (start, end), None
+                    else:
+                        for meant in pool.get(coded[start:end] if coded else "", ()):
+                            if sounds.distance(bare[start:end], meant) is not None and (meant in part.spellings or breaks[end]):
+                                yield (start, end), meant
+
+
+def _automaton(words: Mapping[str, object]) -> ahocorasick.Automaton | None:
+    if not words:
+        return None
+    automaton = ahocorasick.Automaton()
+    for word, value in words.items():
+        automaton.add_word(word, value)
+    automaton.make_automaton()
+    return automaton
+
+
+def _runs_on(breaks: bytes, start: int, end: int) -> bool:
+    """May a spelling stand at bare[start:end], given the pauses inside it? Short ones bear none, longer ones a comma."""
+    inside = breaks[start + 1 : end]
+    return not any(inside) if end - start < LONG else HARD not in inside
+
+
+def _starts_clause(text: Text, start: int) -> bool:
+    for i in range(start, max(-1, start - 3), -1):
+        if text.breaks[i]:
+            return True
+        if i == 0 or text.bare[i - 1] not in _INTERJECTIONS:
+            return False
+    return False
+
+
+def _ends_clause(text: Text, end: int) -> bool:
+    for i in range(end, min(len(text.bare), end + 2) + 1):
+        if text.breaks[i]:
+            return True
+        if text.bare[i] not in _PARTICLES:
+            return False
+    return False

@@ -1,0 +1,149 @@
+"""A regex of a rule, in; whether it can hang and which plain strings a text must hold for it to match, out.
+
+A regex hangs where a repetition holds another one over the same characters ((a+)+): refused by its shape, then by trial on strings made to provoke it,
+which grow until the time tells. The surprising choice: the plain strings are taken from Python's own parse of the regex, so that
+most regexes are only tried on turns where the automaton has rung.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import warnings
+from collections.abc import Iterable, Sequence
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from re import _constants as sre  # type: ignore[attr-defined]
+    from re import _parser as sre_parse  # type: ignore[attr-defined]
+
+FLAGS = re.IGNORECASE
+TRIAL_LIMIT_S = 0.02  # for a turn of TRIAL_CHARS, far above what any honest regex takes (some 10 µs)
+TRIAL_CHARS = 400
+_MANY = 12  # repetitions from here on count as unbounded
+_MAX_CLASS = 12  # characters of a class that are still worth listing as required strings
+_MAX_STRINGS = 200
+
+
+def why_it_hangs(pattern: str) -> str | None:
+    """A sentence on why the regex can hang, or None. The regex must compile."""
+    tree = sre_parse.parse(pattern, FLAGS)
+    if _nested(tree, False):
+        return "a repetition inside a repetition, as in (a+)+"
+    compiled = re.compile(pattern, FLAGS)
+    for sample in _provocations(tree):
+        for size in (16, 22, 28, 50, 100, 200, TRIAL_CHARS):
+            text = (sample * (size // len(sample) + 1))[:size] + "\0"
+            begin = time.perf_counter()
+            for _ in compiled.finditer(text):
+                pass
+            took = time.perf_counter() - begin
+            if took > TRIAL_LIMIT_S * max(1.0, size / TRIAL_CHARS) and _again(compiled, text):
+                return f"it took {took * 1000:.0f} ms on {size} characters"
+    return None
+
+
+def _again(compiled: re.Pattern[str], text: str) -> bool:
+    """Slow twice more, so that a busy machine is not mistaken for a bad regex."""
+    best = float("inf")
+    for _ in range(2):
+        begin = time.perf_counter()
+        for _ in compiled.finditer(text):
+            pass
+        best = min(best, time.perf_counter() - begin)
+    return best > TRIAL_LIMIT_S
+
+
+def _nested(tree: Iterable[tuple[object, object]], inside: bool) -> bool:
+    """A long repetition whose body holds another repetition that is not fenced off by a plain character on both turns of the loop."""
+    for op, value in tree:
+        if op in (sre.MAX_REPEAT, sre.MIN_REPEAT):
+            low, high, body = value  # type: ignore[misc]
+            many = high >= _MANY
+            if many and inside and low != high:
+                return True
+            if _nested(body, inside or many):
+                return True
+        elif op is sre.SUBPATTERN:
+            if _nested(value[3], inside):  # type: ignore[index]
+                return True
+        elif op is sre.BRANCH:
+            if any(_nested(branch, inside) for branch in value[1]):  # type: ignore[index]
+                return True
+        elif op in (sre.ASSERT, sre.ASSERT_NOT) and _nested(value[1], inside):  # type: ignore[index]
+            return True
+    return False
+
+
+def _provocations(tree: Iterable[tuple[object, object]]) -> list[str]:
+    """Strings that keep the regex trying: its own characters over and over, and neutral ones."""
+    literals = _characters(tree)
+    whole = "".join(literals)
+    out = ["啊", "1", "a1"]
+    if whole:
+        out += [whole, whole[0], whole[0] + "啊啊", whole[-1] + "啊"]
+    out += [c for c in dict.fromkeys(literals)][:6]
+    return [s for s in dict.fromkeys(out) if s]
+
+
+def _characters(tree: Iterable[tuple[object, object]]) -> list[str]:
+    out: list[str] = []
+    for op, value in tree:
+        if op is sre.LITERAL:
+            out.append(chr(value))  # type: ignore[arg-type]
+        elif op is sre.IN:
+            out += [chr(v) for o, v in value if o is sre.LITERAL][:1]  # type: ignore[misc]
+        elif op in (sre.MAX_REPEAT, sre.MIN_REPEAT):
+            out += _characters(value[2])  # type: ignore[index]
+        elif op is sre.SUBPATTERN:
+            out += _characters(value[3])  # type: ignore[index]
+        elif op is sre.BRANCH:
+            for branch in value[1]:  # type: ignore[index]
+                out += _characters(branch)
+    return out
+
+
+def required_strings(pattern: str) -> tuple[str, ...] | None:
+    """Strings one of which stands in every match, lower case, Han and alphanumeric only; None where none can be told."""
+    found = _required(sre_parse.parse(pattern, FLAGS))
+    return tuple(sorted(found)) if found else None
+
+
+def _required(tree: Sequence[tuple[object, object]]) -> frozenset[str] | None:
+    """The best of the sequence's own sets: the one whose shortest string is longest."""
+    sets: list[frozenset[str]] = []
+    run = ""
+    for op, value in tree:
+        if op is sre.LITERAL and chr(value).isalnum():  # type: ignore[arg-type]
+            run += chr(value).lower()  # type: ignore[arg-type]
+            continue
+        if run:
+            sets.append(frozenset({run}))
+            run = ""
+        inner = _required_of(op, value)
+        if inner:
+            sets.append(inner)
+    if run:
+        sets.append(frozenset({run}))
+    return max(sets, key=lambda s: (min(map(len, s)), -len(s))) if sets else None
+
+
+def _required_of(op: object, value: object) -> frozenset[str] | None:
+    if op is sre.IN:
+        characters = [chr(v).lower() for o, v in value if o is sre.LITERAL]  # type: ignore[union-attr, misc]
+        if len(characters) == len(value) <= _MAX_CLASS and all(c.isalnum() for c in characters):  # type: ignore[arg-type]
+            return frozenset(characters)
+    elif op is sre.SUBPATTERN:
+        return _required(value[3])  # type: ignore[index]
+    elif op in (sre.MAX_REPEAT, sre.MIN_REPEAT):
+        low, _, body = value  # type: ignore[misc]
+        return _required(body) if low >= 1 else None
+    elif op is sre.BRANCH:
+        union: set[str] = set()
+        for branch in value[1]:  # type: ignore[index]
+            inner = _required(branch)
+            if not inner:
+                return None
+            union |= inner
+        return frozenset(union) if len(union) <= _MAX_STRINGS else None
+    return None

@@ -1,0 +1,161 @@
+"""A folder of rule files and lexicons, in; compiled rules with a content hash, or every mistake with file, line and mend, out.
+
+`read_book` collects all problems instead of stopping at the first; `load_rulebook` (rules.py) raises them. The surprising choice: the version is a hash of
+the parsed content, so that comments and layout change nothing that a row must remember.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from models.reading.compiling import Compiler
+from models.reading.conditions import Anchor, Embed, Sounds
+from models.reading.patterns import Matcher
+from models.reading.rule import Rule, conditions_of, with_anchors
+from models.reading.rulefile import Document, Problem, read_yaml
+from models.reading.text import Cutter
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBook:
+    """All rules of a folder in the order of their anchors, ready to read calls. version: content hash, 12 hexadecimal digits."""
+
+    version: str
+    rules: tuple[Rule, ...]
+    lexicons: Mapping[str, tuple[str, ...]]
+    matcher: Matcher = field(repr=False)
+    cutter: Cutter = field(repr=False)
+    by_chain: tuple[tuple[int, ...], ...] = field(repr=False)
+    by_literal: tuple[tuple[int, ...], ...] = field(repr=False)
+    untriggered: tuple[int, ...] = field(repr=False)
+    names: tuple[int, ...] = field(repr=False, default=())
+    embed: Embed | None = field(repr=False, default=None)
+
+    def rule(self, rule_id: str) -> Rule:
+        for rule in self.rules:
+            if rule.id == rule_id:
+                return rule
+        raise KeyError(rule_id)
+
+
+def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None, list[Problem]]:
+    """Compile configs/rules and configs/lexicons of `folder`. The book is None if anything is wrong with it."""
+    problems: list[Problem] = []
+    lexicon_files = _documents(folder, "lexicons", problems)
+    rule_files = _documents(folder, "rules", problems)
+    if not rule_files and not problems:
+        problems.append(Problem(f"{folder.name}/rules", 1, "no rule files here", "put *.yaml files there or name another folder"))
+    compiler = Compiler(problems, has_embed=embed is not None)
+    compiler.lexicons(lexicon_files)
+    read = [rule for document in rule_files for rule in compiler.rule_file(document)]
+    _unique(read, problems)
+    rules = _resolved_and_ordered(read, problems)
+    if problems:
+        return None, sorted(problems)
+    matcher = Matcher(compiler.chains, compiler.literals)
+    by_chain: list[list[int]] = [[] for _ in compiler.chains]
+    by_literal: list[list[int]] = [[] for _ in compiler.literals]
+    untriggered = []
+    for index, rule in enumerate(rules):
+        if rule.triggers is None:
+            untriggered.append(index)
+            continue
+        for chain in rule.triggers[0]:
+            by_chain[chain].append(index)
+        for literal in rule.triggers[1]:
+            by_literal[literal].append(index)
+    book = RuleBook(
+        version=_version([*lexicon_files, *rule_files]),
+        rules=tuple(rules),
+        lexicons={name: tuple(words) for name, words in compiler.words.items()},
+        matcher=matcher,
+        cutter=Cutter(compiler.jieba_words),
+        by_chain=tuple(map(tuple, by_chain)),
+        by_literal=tuple(map(tuple, by_literal)),
+        untriggered=tuple(untriggered),
+        names=tuple(compiler.name_chains),
+        embed=embed,
+    )
+    return book, []
+
+
+def _documents(folder: Path, part: str, problems: list[Problem]) -> list[Document]:
+    documents = []
+    for path in sorted((folder / part).glob("*.y*ml")):
+        if path.suffix in (".yaml", ".yml"):
+            document = read_yaml(path, f"{part}/{path.name}", problems)
+            if document is not None and document.value is not None:
+                documents.append(document)
+    return documents
+
+
+def _version(documents: Sequence[Document]) -> str:
+    content = json.dumps([[d.file, d.value] for d in documents], ensure_ascii=False, sort_keys=True, default=str)
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _unique(rules: Sequence[Rule], problems: list[Problem]) -> None:
+    first: dict[str, Rule] = {}
+    for rule in rules:
+        if rule.id in first:
+            other = first[rule.id]
+            problems.append(Problem(rule.file, rule.line, f"rule id '{rule.id}' stands twice (also {other.file}:{other.line})", "give one another name"))
+        first.setdefault(rule.id, rule)
+
+
+def _resolved_and_ordered(rules: Sequence[Rule], problems: list[Problem]) -> list[Rule]:
+    """Anchors' patterns turned into ids, rules after those they anchor on, and whether they need heat; a circle is a problem."""
+    ids = [rule.id for rule in rules]
+    needs: dict[str, list[str]] = {}
+    resolved: dict[str, Rule] = {}
+    for rule in rules:
+        wanted: set[str] = set()
+        resolved[rule.id] = with_anchors(rule, lambda anchor, rule=rule, wanted=wanted: _resolved(anchor, rule, ids, wanted, problems))
+        needs[rule.id] = sorted(wanted)
+    done: dict[str, int] = {}
+    out: list[Rule] = []
+    for rule_id in resolved:
+        _visit(rule_id, needs, resolved, done, out, [], problems)
+    hot: set[str] = set()
+    for rule in out:
+        if any(isinstance(c, Sounds) and c.needs_heat for c in conditions_of(rule)) or not hot.isdisjoint(needs[rule.id]):
+            hot.add(rule.id)
+    return [replace(rule, needs_heat=rule.id in hot) for rule in out]
+
+
+def _resolved(anchor: Anchor, rule: Rule, ids: Sequence[str], wanted: set[str], problems: list[Problem]) -> Anchor:
+    """The anchor with the ids that its patterns stand for. A pattern never means the rule itself."""
+    found: set[str] = set()
+    for pattern in anchor.rules:
+        named = fnmatch.filter(ids, pattern)
+        if not named:
+            what = f"'{rule.id}' is anchored on '{pattern}', which no rule is called"
+            problems.append(Problem(rule.file, rule.line, what, "name a rule that is there and not disabled (`futing rules list`)"))
+        elif set(named) == {rule.id}:
+            problems.append(Problem(rule.file, rule.line, f"'{rule.id}' is anchored on itself", "use `repeats`, or name another rule"))
+        found.update(i for i in named if i != rule.id)
+    wanted |= found
+    return replace(anchor, rules=tuple(sorted(found)))
+
+
+def _visit(
+    rule_id: str, needs: Mapping[str, list[str]], rules: Mapping[str, Rule], done: dict[str, int], out: list[Rule], path: list[str], problems: list[Problem]
+) -> None:
+    """Depth first: a rule after everything it needs."""
+    if done.get(rule_id) == 2:
+        return
+    if done.get(rule_id) == 1:
+        circle = [*path[path.index(rule_id) :], rule_id]
+        rule = rules[rule_id]
+        problems.append(Problem(rule.file, rule.line, f"anchors run in a circle: {' → '.join(circle)}", "take one of these anchors out"))
+        return
+    done[rule_id] = 1
+    for other in needs[rule_id]:
+        _visit(other, needs, rules, done, out, [*path, rule_id], problems)
+    done[rule_id] = 2
+    out.append(rules[rule_id])

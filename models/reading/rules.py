@@ -1,0 +1,381 @@
+"""A heard call and a rule book, in; moments — quotes with a place, a score and its doubt — out.
+
+`look` normalises the turns once and finds every phrase of every rule; `find_hits` asks the rules in the order of their anchors; `find` makes moments of what the active
+rules hit. Heat is computed from moments (heat.py), so `find` is called twice: without heat for the rules that do not ask for it, with heat
+for all. The surprising choice: overlapping candidates of one rule are one cluster that gives at most one hit, decided before exceptions are asked, so
+that an exception can only ever take away.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from models.errors import ConfigError
+from models.reading import similarity
+from models.reading.conditions import Anchor, Embed, Phrases, Similar, Span, holds, spans
+from models.reading.evidence import DETECTORS, part_of_name
+from models.reading.merging import merged
+from models.reading.patterns import Found
+from models.reading.rule import Rule, Unless
+from models.reading.rulebook import RuleBook, read_book
+from models.reading.rulefile import Problem
+from models.reading.text import Text, clause_span, normalise, sentence_span
+from models.reading.timing import Clock
+from models.records import ASSERTED, HeardCall, Match, Moment, Role, Turn
+
+_BASELINE_TURNS = 3  # fewer turns of a speaker are no baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Where a rule hit. start, end: offsets in the turn's text as heard; norm_start, norm_end: in its normal form."""
+
+    rule: Rule = field(repr=False)
+    turn: int
+    role: Role
+    start: int
+    end: int
+    norm_start: int
+    norm_end: int
+    score: float
+    match: Match
+    meant: str | None = field(default=None, repr=False)
+
+
+def load_rulebook(folder: Path, embed: Embed | None = None) -> RuleBook:
+    """Compile the rules and lexicons of a configuration folder. Raises ConfigError with every problem, one a line.
+
+    embed: sentences → vectors, for `similar: {by: embedding}`; such conditions are never met without it.
+    """
+    book, problems = read_book(Path(folder), embed)
+    if book is None:
+        raise ConfigError("rules that cannot be used:\n" + "\n".join(map(str, problems)))
+    return book
+
+
+def check_rules(folder: Path) -> list[Problem]:
+    """Everything that is wrong with the rules and lexicons of a folder, by file and line; empty if they can be used."""
+    return read_book(Path(folder))[1]
+
+
+class Look:
+    """One call under one rule book: normal texts, phrases found, and caches for what few hits need (words, times, baselines)."""
+
+    def __init__(self, call: HeardCall, book: RuleBook) -> None:
+        self.call, self.book = call, book
+        self.texts: list[Text] = []
+        self.clocks: list[Clock] = []
+        self._found: list[dict[int, list[Found]]] = []
+        self._literals: list[set[int]] = []
+        self._words: dict[int, list[tuple[int, int]]] = {}
+        self._baselines: dict[tuple[str, str], list[tuple[int, float]]] | None = None
+        self.candidates: dict[int, list[int]] = {}
+        self.cold: dict[str, tuple[Hit, ...]] = {}  # hits of the rules that do not ask for heat
+        for i, turn in enumerate(call.turns):
+            text = normalise(turn.text)
+            clock = Clock(turn, text)
+            self.texts.append(text)
+            self.clocks.append(clock)
+            found, literals = book.matcher.scan(text, clock.bare_probability if turn.words else None)
+            self._found.append(found)
+            self._literals.append(literals)
+            ringing: set[int] = set()
+            for chain in found:
+                ringing.update(book.by_chain[chain])
+            for literal in literals:
+                ringing.update(book.by_literal[literal])
+            for rule in ringing:
+                self.candidates.setdefault(rule, []).append(i)
+
+    def words(self, turn: int) -> list[tuple[int, int]]:
+        """jieba's words of a turn, cut when first asked for."""
+        if turn not in self._words:
+            self._words[turn] = self.book.cutter.cut(self.texts[turn].norm)
+        return self._words[turn]
+
+    def above_baseline(self, measure: str, turn: int) -> tuple[float, float] | None:
+        """A turn's own value and the median of the same speaker's other turns; None without a value or a baseline."""
+        if self._baselines is None:
+            self._baselines = {}
+            for i, t in enumerate(self.call.turns):
+                for name, value in (("loudness_db", t.loudness_db), ("pitch_hz", t.pitch_hz), ("chars_per_min", self.rate(i))):
+                    if value is not None:
+                        self._baselines.setdefault((name, t.speaker or t.role), []).append((i, value))
+        t = self.call.turns[turn]
+        known = self._baselines.get((measure, t.speaker or t.role), [])
+        mine = next((v for i, v in known if i == turn), None)
+        others = [v for i, v in known if i != turn]
+        return None if mine is None or len(others) < _BASELINE_TURNS else (mine, median(others))
+
+    def rate(self, turn: int) -> float | None:
+        """Characters a minute: as heard, else from the turn's length; None below four characters, which are all pause."""
+        t = self.call.turns[turn]
+        if t.chars_per_min is not None:
+            return t.chars_per_min
+        if t.start_s is None or t.end_s is None or t.end_s <= t.start_s or len(self.texts[turn].bare) < 4:
+            return None
+        return 60.0 * len(self.texts[turn].bare) / (t.end_s - t.start_s)
+
+
+def look(call: HeardCall, book: RuleBook) -> Look:
+    """Normalise a call's turns and find every phrase in them, once for both phases."""
+    return Look(call, book)
+
+
+class _View:
+    """One turn as the conditions of one rule see it."""
+
+    __slots__ = ("call", "heat", "here", "hits", "looking", "text", "turn", "whole_words", "within")
+
+    def __init__(self, looking: Look, here: int, rule: Rule, hits: Mapping[str, Sequence[Hit]], heat: Sequence[float | None] | None) -> None:
+        self.looking, self.here, self.hits, self.heat = looking, here, hits, heat
+        self.call: HeardCall = looking.call
+        self.turn: Turn = looking.call.turns[here]
+        self.text: Text = looking.texts[here]
+        self.whole_words: bool = rule.unless.part_of_word
+        self.within: str = rule.within
+
+    def found(self, chain: int) -> Sequence[Found]:
+        return self.looking._found[self.here].get(chain, ())
+
+    def has_literal(self, literal: int) -> bool:
+        return literal in self.looking._literals[self.here]
+
+    def words(self) -> list[tuple[int, int]]:
+        return self.looking.words(self.here)
+
+    def text_of(self, turn: int) -> Text:
+        return self.looking.texts[turn]
+
+    def time_at(self, start: int, end: int) -> tuple[float, float] | None:
+        span = self.text.original_span(start, end)
+        return self.looking.clocks[self.here].times(*span)
+
+    def similarities(self, models: Similar) -> list[tuple[int, int, float]]:
+        return similarity.similarities(self.text, models, self.looking.book.cutter, self.looking.book.embed)
+
+    def anchored(self, anchor: Anchor, span: Span) -> bool:
+        """Enough hits of the anchor's rules within reach; in the hit's own turn their order decides."""
+        hits = [h for rule in anchor.rules for h in self.hits.get(rule, ()) if (anchor.possible or h.score >= ASSERTED)]
+        if anchor.roles is not None:
+            hits = [h for h in hits if h.role in anchor.roles]
+        hits.sort(key=lambda h: (h.turn, h.norm_start, h.norm_end))
+        if anchor.nth:
+            index = anchor.nth - 1 if anchor.nth > 0 else len(hits) + anchor.nth
+            hits = hits[index : index + 1] if 0 <= index < len(hits) else []
+        near = 0
+        for h in hits:
+            apart = self.here - h.turn  # > 0: this turn comes after
+            if anchor.turns is not None and abs(apart) > anchor.turns:
+                continue
+            if apart == 0:
+                before, after = h.norm_start >= span.end, h.norm_end <= span.start
+                if span.wordless:
+                    before = after = True
+            else:
+                before, after = apart < 0, apart > 0
+            near += {"after": after, "before": before, "around": True}[anchor.where]
+        return near >= anchor.at_least
+
+    def sound(self, name: str) -> float | None:
+        """One measure of this turn; None where it was not measured."""
+        turns, i, t = self.call.turns, self.here, self.turn
+        match name:
+            case "overlap_s":
+                return t.overlap_s
+            case "chars_per_min":
+                return self.looking.rate(i)
+            case "silence_before_s":
+                ends = [u.end_s for u in turns[:i] if u.end_s is not None]
+                return max(0.0, t.start_s - max(ends)) if t.start_s is not None and ends else None
+            case "silence_after_s":
+                starts = [u.start_s for u in turns[i + 1 :] if u.start_s is not None]
+                return max(0.0, min(starts) - t.end_s) if t.end_s is not None and starts else None
+            case "interrupts_s":
+                if t.start_s is None:
+                    return None
+                begun = [u.end_s - t.start_s for u in turns[:i] if u.end_s is not None and (u.role == "customer") != (t.role == "customer")]
+                return max(0.0, max(begun)) if begun else None
+            case "rate_rise":
+                pair = self.looking.above_baseline("chars_per_min", i)
+                return pair[0] / pair[1] if pair and pair[1] > 0 else None
+            case "loudness_rise_db":
+                pair = self.looking.above_baseline("loudness_db", i)
+                return pair[0] - pair[1] if pair else None
+            case "pitch_rise_st":
+                pair = self.looking.above_baseline("pitch_hz", i)
+                return 12 * math.log2(pair[0] / pair[1]) if pair and pair[0] > 0 and pair[1] > 0 else None
+            case "heat":
+                return self.heat[i] if self.heat is not None and i < len(self.heat) else None
+            case "customer_heat":
+                if self.heat is None:
+                    return None
+                return next((self.heat[k] for k in range(min(i, len(self.heat) - 1), -1, -1) if turns[k].role == "customer" and self.heat[k] is not None), None)
+        raise KeyError(name)
+
+
+def find_hits(call: HeardCall, book: RuleBook, heat: Sequence[float | None] | None = None, *, scan: Look | None = None) -> dict[str, tuple[Hit, ...]]:
+    """Every hit of every rule (drafts and marks too), by rule id, by place. Without heat the rules that ask for it are left out."""
+    scan = scan if scan is not None else look(call, book)
+    hits: dict[str, tuple[Hit, ...]] = {}
+    everywhere = range(len(call.turns))
+    roles = [t.role for t in call.turns]
+    for index, rule in enumerate(book.rules):
+        if rule.needs_heat and heat is None:
+            continue
+        if not rule.needs_heat and rule.id in scan.cold:
+            hits[rule.id] = scan.cold[rule.id]
+            continue
+        turns = everywhere if rule.triggers is None else scan.candidates.get(index, ())
+        some = [hit for i in turns if roles[i] in rule.roles and scan.texts[i].bare for hit in _turn_hits(_View(scan, i, rule, hits, heat), rule)]
+        hits[rule.id] = tuple(some)
+        if not rule.needs_heat:
+            scan.cold[rule.id] = hits[rule.id]
+    return hits
+
+
+def find(
+    call: HeardCall, book: RuleBook, heat: Sequence[float | None] | None = None, *, scan: Look | None = None, statuses: frozenset[str] = frozenset({"active"})
+) -> tuple[Moment, ...]:
+    """The moments of a call, by turn and offset, numbered. quote == turn.text[char_start:char_end]; times are None only where the turn has none."""
+    scan = scan if scan is not None else look(call, book)
+    hits = find_hits(call, book, heat, scan=scan)
+    moments = []
+    for claim in merged([h for some in hits.values() for h in some if h.rule.status in statuses], call):
+        turn, rule = call.turns[claim.turn], claim.rule
+        times = scan.clocks[claim.turn].times(claim.start, claim.end)
+        moments.append(
+            Moment(
+                index=len(moments),
+                kind=rule.kind,
+                type=rule.type,
+                role=turn.role,
+                turn=turn.index,
+                quote=turn.text[claim.start : claim.end],
+                char_start=claim.start,
+                char_end=claim.end,
+                rule_id=rule.id,
+                score=claim.score,
+                match=claim.match,
+                severity=rule.severity,
+                start_s=times[0] if times else None,
+                end_s=times[1] if times else None,
+                meant=claim.meant,
+            )  # fmt: skip
+        )
+    return tuple(moments)
+
+
+def _turn_hits(view: _View, rule: Rule) -> list[Hit]:
+    candidates = [s for s in spans(rule.condition, view) if s.end > s.start]
+    if not candidates:
+        return []
+    candidates.sort(key=lambda s: (s.start, -s.end))
+    out = []
+    cluster: list[Span] = []
+    edge = -1
+    for span in candidates:
+        if cluster and span.start >= edge:
+            out += _best(cluster, view, rule)
+            cluster, edge = [], -1
+        cluster.append(span)
+        edge = max(edge, span.end)
+    return out + _best(cluster, view, rule)
+
+
+def _best(cluster: list[Span], view: _View, rule: Rule) -> list[Hit]:
+    """The strongest candidate of a cluster that no exception takes away, as a list of at most one hit."""
+    best: tuple[float, int, Span] | None = None
+    for span in dict.fromkeys(cluster):
+        if best is not None and span.factor * rule.score < best[0] and not rule.evidence:
+            continue
+        soft = _spared(span, view, rule.unless)
+        if soft is None or not all(holds(c, view, span) for c in rule.when):
+            continue
+        score = rule.score * span.factor * soft
+        for e in rule.evidence:
+            if all(holds(c, view, span) for c in e.when):
+                score = score + (1 - score) * e.up if e.up else score * (1 - e.down)
+        if best is None or (score, span.end - span.start) > best[:2]:
+            best = (score, span.end - span.start, span)
+    if best is None:
+        return []
+    score, _, span = best
+    low, high = _quoted_span(view.text, span, rule)
+    start, end = view.text.original_span(low, high)
+    if end <= start:
+        return []
+    if span.match in ("exact", "pattern"):
+        p = view.looking.clocks[view.here].probability(*view.text.original_span(span.start, span.end))
+        if p is not None and p < 0.5:
+            score *= 0.75 + 0.5 * p
+    score = round(min(1.0, max(0.0, score)), 3)
+    return [Hit(rule, view.here, view.turn.role, start, end, span.start, span.end, score, span.match, span.meant)]
+
+
+def _spared(span: Span, view: _View, unless: Unless) -> float | None:
+    """The product of the soft exceptions that apply; None where one takes the hit away."""
+    text, role = view.text, view.turn.role
+    if not span.wordless:
+        if unless.name and _is_name(span, view):
+            return None
+        for chain in unless.phrases:
+            for found in view.found(chain):
+                a, b = text.norm_span(found.start, found.end)
+                if a <= span.end and span.start <= b:
+                    return None
+        for regex in unless.regexes:
+            if any(s.start < span.end and span.start < s.end for s in spans(regex, view)):
+                return None
+    for chains, (low, high) in (
+        (unless.clause, clause_span(text, span.start, span.end) if unless.clause else (0, 0)),
+        (unless.sentence, sentence_span(text, span.start, span.end) if unless.sentence else (0, 0)),
+        (unless.turn, (0, len(text.norm))),
+    ):
+        for chain in chains:
+            for found in view.found(chain):
+                a, b = text.norm_span(found.start, found.end)
+                if low <= a and b <= high:
+                    return None
+    if any(holds(c, view, span) for c in unless.conditions):
+        return None
+    factor = 1.0
+    if not span.wordless:
+        for name, kept in unless.detectors:
+            if DETECTORS[name](text, span.start, span.end, role):
+                if kept == 0.0:
+                    return None
+                factor *= kept
+    return factor
+
+
+def _is_name(span: Span, view: _View) -> bool:
+    """Followed by what makes it a place, or inside a longer name of a lexicon."""
+    if part_of_name(view.text, span.start, span.end, view.turn.role):
+        return True
+    for chain in view.looking.book.names:
+        for found in view.found(chain):
+            a, b = view.text.norm_span(found.start, found.end)
+            if a <= span.start and span.end <= b and b - a > span.end - span.start:
+                return True
+    return False
+
+
+def _quoted_span(text: Text, span: Span, rule: Rule) -> tuple[int, int]:
+    match "turn" if span.wordless else rule.quote:
+        case "turn":
+            return 0, len(text.norm)
+        case "clause":
+            return clause_span(text, span.start, span.end)
+        case "sentence":
+            return sentence_span(text, span.start, span.end)
+        case "to_end":
+            return clause_span(text, span.start, span.end)[0], sentence_span(text, span.start, span.end)[1]
+    return span.start, span.end
+
+
+__all__ = ["Hit", "Look", "Phrases", "check_rules", "find", "find_hits", "load_rulebook", "look"]

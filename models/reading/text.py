@@ -1,0 +1,325 @@
+"""A turn's text as it came, in; the same text in normal form, with the way back to every original character, out.
+
+Nothing here ever raises on dirty text: what cannot be read is dropped and the rest is read. The surprising choice is that there are two
+normal forms. `norm` keeps punctuation (，。！？；：" and space) for regexes, clauses and jieba; `bare` has none, and `breaks` says how
+strong the pause before each of its characters was, because a recogniser's commas are guesses and phrases must be found across them.
+This is the only file that imports jieba or pypinyin.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+import unicodedata
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from opencc import OpenCC
+
+with warnings.catch_warnings():  # jieba (frozen since 2020) warns of pkg_resources and of its own escapes
+    warnings.simplefilter("ignore")
+    import jieba
+from pypinyin.constants import PINYIN_DICT
+from pypinyin.contrib.tone_convert import to_normal
+
+jieba.setLogLevel(logging.ERROR)
+
+SOFT, HARD = 1, 2  # strength of a pause: inside a sentence, between sentences
+HARD_MARKS = frozenset("。！？；")
+_MARKS = {
+    ",": "，", "、": "，", "､": "，", ";": "；", "!": "！", "?": "？", "｡": "。", "\n": "。", "\r": "。", ":": "：", "…": "…", "⋯": "…", "．": ".",
+    "“": '"', "”": '"', "„": '"', "「": '"', "」": '"', "『": '"', "』": '"', "«": '"', "»": '"', "〝": '"', "〞": '"', "＂": '"',
+    "\t": " ", "\v": " ", "\f": " ", "\x85": "。", "\u2028": "。", "\u2029": "。", "〇": "零",
+}  # fmt: skip
+_DIGITS = str.maketrans("零一二三四五六七八九幺两", "012345678912")
+# A run of digits read out one by one. Not a run that belongs to 十 百 千 (两三百, 一五一十).
+_DIGIT_RUN = re.compile(r"(?<![十百千万亿点第])[零一二三四五六七八九幺两0-9]{3,}(?![十百千万亿])")
+_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]{0,60}|!--.{0,200}?--)>")
+_BREAK_TAG = re.compile(r"</?(?:br|p|div|li|tr|td)\b", re.I)
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,10});?")
+_ESCAPED_BREAK = re.compile(r"\\[nrt]")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_SPACED = re.compile(r"(?<=[\u3400-\u9fff]) (?=[\u3400-\u9fff])")
+_to_simplified = OpenCC("t2s").convert
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One turn in normal form. All offsets are characters; spans are half open.
+
+    origin_start[i], origin_end[i]: the original characters that norm[i] came from. place[i]: where bare[i] stands in norm.
+    breaks[i]: the pause before bare[i], 0, SOFT or HARD; one more at the end (always HARD), and breaks[0] is HARD.
+    """
+
+    original: str = field(repr=False)
+    norm: str = field(repr=False)
+    origin_start: tuple[int, ...] = field(repr=False)
+    origin_end: tuple[int, ...] = field(repr=False)
+    bare: str = field(repr=False)
+    place: tuple[int, ...] = field(repr=False)
+    breaks: bytes = field(repr=False)
+
+    def original_span(self, start: int, end: int) -> tuple[int, int]:
+        """Offsets in the original text of norm[start:end], without punctuation or space at either end."""
+        while start < end and not self.norm[start].isalnum():
+            start += 1
+        while start < end and not self.norm[end - 1].isalnum():
+            end -= 1
+        if start >= end:
+            return (0, 0)
+        return self.origin_start[start], max(self.origin_end[end - 1], self.origin_start[start] + 1)
+
+    def norm_span(self, bare_start: int, bare_end: int) -> tuple[int, int]:
+        """Offsets in norm of bare[bare_start:bare_end]."""
+        return self.place[bare_start], self.place[bare_end - 1] + 1
+
+
+def normalise(text: str) -> Text:
+    """The normal form: one encoding, no markup, NFKC, half width, lower case, simplified, digit runs as 0-9."""
+    chars, starts, ends = _decoded(text)
+    out: list[str] = []
+    begin: list[int] = []
+    finish: list[int] = []
+    for char, start, end in zip(chars, starts, ends, strict=True):
+        normal = _normal_char(char)
+        if len(normal) == 1:
+            out.append(normal)
+            begin.append(start)
+            finish.append(end)
+        else:
+            for piece in normal:
+                out.append(piece)
+                begin.append(start)
+                finish.append(end)
+    norm = "".join(out)
+    simplified = _to_simplified(norm)
+    if len(simplified) == len(norm):
+        norm = simplified
+    if _is_spaced_out(norm):
+        kept = [i for i, char in enumerate(norm) if char != " "]
+        norm = "".join(norm[i] for i in kept)
+        begin, finish = [begin[i] for i in kept], [finish[i] for i in kept]
+    norm = _digits(norm)
+    bare: list[str] = []
+    place: list[int] = []
+    breaks = bytearray()
+    pause = HARD
+    for i, char in enumerate(norm):
+        if char.isalnum():
+            bare.append(char)
+            place.append(i)
+            breaks.append(pause)
+            pause = 0
+        elif char in HARD_MARKS:
+            pause = HARD
+        elif pause == 0:
+            pause = SOFT
+    breaks.append(HARD)
+    return Text(text, norm, tuple(begin), tuple(finish), "".join(bare), tuple(place), bytes(breaks))
+
+
+def normal_phrase(phrase: str) -> str:
+    """A phrase of a rule as it is looked for in `bare`."""
+    return normalise(phrase).bare
+
+
+@lru_cache(maxsize=65536)
+def _normal_char(char: str) -> str:
+    """What one character becomes: nothing, itself, or several characters."""
+    mark = _MARKS.get(char)
+    if mark is not None:
+        return mark
+    category = unicodedata.category(char)
+    if category in ("Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me") or char == "\ufffd":  # control, zero width, surrogates, private, accents
+        return ""
+    normal = unicodedata.normalize("NFKC", char).lower()
+    return "".join(_MARKS.get(c, " " if c.isspace() else c) for c in normal)
+
+
+def _digits(norm: str) -> str:
+    """Runs of three and more digits, Chinese or not, as 0-9, character for character. A full stop not inside a number is 。"""
+    norm = _DIGIT_RUN.sub(lambda m: m[0].translate(_DIGITS), norm)
+    if "." in norm:
+        norm = re.sub(r"\.(?![0-9a-z])|(?<![0-9a-z])\.", "。", norm)
+    return norm
+
+
+def _is_spaced_out(norm: str) -> bool:
+    """Every character spaced from the next, as copying from some screens leaves it: 投 诉 你 们."""
+    if norm.count(" ") < 2:
+        return False
+    return len(_SPACED.findall(norm)) >= 0.4 * max(1, len(_HAN.findall(norm)) - 1)
+
+
+def _decoded(text: str) -> tuple[str, Iterable[int], Iterable[int]]:
+    """Markup and wrong encodings undone: characters with the start and end of what each came from."""
+    repaired = _repaired(text)
+    if repaired is None:
+        chars, starts, ends = text, list(range(len(text))), list(range(1, len(text) + 1))
+    else:
+        chars, starts, ends = repaired
+    for pattern in (_ENTITY, _ENTITY, _TAG, _ESCAPED_BREAK):  # entities twice: &amp;nbsp; is common
+        if ("&" in chars) if pattern is _ENTITY else ("<" in chars) if pattern is _TAG else ("\\" in chars):
+            chars, starts, ends = _replaced(pattern, chars, starts, ends)
+    return chars, starts, ends
+
+
+def _replaced(pattern: re.Pattern[str], chars: str, starts: list[int], ends: list[int]) -> tuple[str, list[int], list[int]]:
+    out, begin, finish, last = [], [], [], 0
+    for m in pattern.finditer(chars):
+        new = html.unescape(m[0]) if pattern is _ENTITY else "\n" if pattern is not _TAG or _BREAK_TAG.match(m[0]) else ""
+        if new == m[0]:
+            continue
+        out.append(chars[last : m.start()] + new)
+        begin += starts[last : m.start()] + [starts[m.start()]] * len(new)
+        finish += ends[last : m.start()] + [ends[m.end() - 1]] * len(new)
+        last = m.end()
+    return "".join(out) + chars[last:], begin + starts[last:], finish + ends[last:]
+
+
+def _repaired(text: str) -> tuple[str, list[int], list[int]] | None:
+    """UTF-8 or GBK that was read as something else, read again; None where the text is not of that kind.
+
+    UTF-8 or GBK read as Latin-1 / CP1252 has no Han at all and many accented letters; UTF-8 read as GBK is all Han, yet its GBK bytes are valid
+    UTF-8, which for six genuine characters and more happens by no chance worth counting.
+    """
+    if len(text) < 4 or text.isascii():
+        return None
+    high = sum(1 for c in text if "\x80" <= c <= "\xff" or c in _CP1252_HIGH)
+    if 2 * high >= len(text.replace(" ", "")) and not _HAN.search(text):
+        for wrong, right in (("cp1252", "utf-8"), ("latin-1", "utf-8"), ("latin-1", "gbk")):
+            found = _recoded(text, wrong, right)
+            if found is not None:
+                return found
+    elif not high and len(text) >= 6 and _HAN.search(text):
+        return _recoded(text, "gbk", "utf-8")
+    return None
+
+
+_CP1252_HIGH = frozenset(bytes(b for b in range(0x80, 0xA0) if b not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)).decode("cp1252"))
+
+
+def _recoded(text: str, wrong: str, right: str) -> tuple[str, list[int], list[int]] | None:
+    pieces: list[bytes] = []
+    for char in text:
+        try:
+            pieces.append(char.encode(wrong))
+        except UnicodeEncodeError:
+            if wrong == "cp1252" and ord(char) < 0x100:  # bytes that CP1252 leaves undefined pass through as Latin-1
+                pieces.append(bytes([ord(char)]))
+            else:
+                return None
+    data = b"".join(pieces)
+    owner = [i for i, piece in enumerate(pieces) for _ in piece]
+    fixed, starts, ends, at, lost = [], [], [], 0, 0
+    while at < len(data):  # byte by byte: copying has often lost some
+        for width in range(1, 5 if right == "utf-8" else 3):
+            try:
+                char = data[at : at + width].decode(right)
+            except UnicodeDecodeError:
+                continue
+            fixed.append(char)
+            starts.append(owner[at])
+            ends.append(owner[min(at + width, len(data)) - 1] + 1)
+            at += width
+            break
+        else:
+            lost += 1
+            at += 1
+    result = "".join(fixed)
+    if result == text or 3 * lost > len(data) or 2 * len(_COMMON_HAN.findall(result)) < len(result):
+        return None
+    return result, starts, ends
+
+
+_COMMON_HAN = re.compile(r"[\u4e00-\u9fa5]")
+
+
+# ---- clauses and sentences ----
+
+
+def clause_span(text: Text, start: int, end: int) -> tuple[int, int]:
+    """norm offsets of the clauses that norm[start:end] touches, cut at any punctuation or space."""
+    return _widened(text.norm, start, end, _CLAUSE_MARKS)
+
+
+def sentence_span(text: Text, start: int, end: int) -> tuple[int, int]:
+    """norm offsets of the sentences that norm[start:end] touches, cut at 。！？；"""
+    return _widened(text.norm, start, end, HARD_MARKS)
+
+
+_CLAUSE_MARKS = frozenset("。！？；，…： ")
+
+
+def _widened(norm: str, start: int, end: int, marks: frozenset[str]) -> tuple[int, int]:
+    while start > 0 and norm[start - 1] not in marks:
+        start -= 1
+    while end < len(norm) and norm[end] not in marks:
+        end += 1
+    return start, end
+
+
+def pieces(text: Text, hard_only: bool) -> list[tuple[int, int]]:
+    """norm offsets of all sentences (or all clauses), without their punctuation; empty ones left out."""
+    marks = HARD_MARKS if hard_only else _CLAUSE_MARKS
+    out, begin = [], 0
+    for i, char in enumerate(text.norm):
+        if char in marks:
+            if i > begin:
+                out.append((begin, i))
+            begin = i + 1
+    if len(text.norm) > begin:
+        out.append((begin, len(text.norm)))
+    return out
+
+
+# ---- words ----
+
+
+class Cutter:
+    """jieba with a rule book's own words. `cut` gives the words of a normal text as offsets."""
+
+    def __init__(self, words: Iterable[str] = ()) -> None:
+        self._tokenizer = _base_tokenizer()
+        own = sorted({w for w in words if len(w) > 1})
+        if own:
+            base, self._tokenizer = self._tokenizer, jieba.Tokenizer()
+            self._tokenizer.FREQ = dict(base.FREQ)
+            self._tokenizer.total = base.total
+            self._tokenizer.initialized = True
+            for word in own:
+                self._tokenizer.add_word(word)
+
+    def cut(self, norm: str) -> list[tuple[int, int]]:
+        """(start, end) of every word. Without the HMM: guessed words would hide phrases, and single characters hide nothing."""
+        return [(start, end) for _, start, end in self._tokenizer.tokenize(norm, HMM=False)]
+
+    def words(self, norm: str) -> list[str]:
+        """The words themselves, punctuation left out."""
+        return [w for w in self._tokenizer.cut(norm, HMM=False) if w[0].isalnum()]
+
+
+@lru_cache(maxsize=1)
+def _base_tokenizer() -> jieba.Tokenizer:
+    tokenizer = jieba.Tokenizer()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tokenizer.initialize()
+    return tokenizer
+
+
+# ---- pinyin ----
+
+_SPOKEN = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
+
+
+@lru_cache(maxsize=32768)
+def syllable(char: str) -> str:
+    """Toneless pinyin of a character's commonest reading (`nv` for 女); digits as they are read; anything else is itself."""
+    readings = PINYIN_DICT.get(ord(_SPOKEN.get(char, char)))
+    if not readings:
+        return char
+    return to_normal(readings.split(",")[0]).replace("ü", "v")
