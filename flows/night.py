@@ -37,7 +37,7 @@ from flows.rows import CallRows, Stamp, not_heard_rows
 from flows.settings import Settings
 from flows.store import dates, known_calls, publish, recover
 from flows.worker import GuardedEars, Limits
-from models.errors import FutingError
+from models.errors import TRANSIENT_CODES, FutingError
 from models.records import Ears
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 WORST = 10
+TOGETHER_S = 0.25  # calls that finish within this time are written down together: one fsync for all of them
 MOST_PUBLISHING = 0.1  # of the time: a night too big to be republished every few minutes is republished less often
 
 
@@ -140,7 +141,7 @@ def open_book(settings: Settings) -> RuleBook:
     """The compiled rules of the configuration; raises ConfigError where one cannot be used."""
     from models.reading.rules import load_rulebook
 
-    return load_rulebook(settings.path("rules"))
+    return load_rulebook(settings.path("rules").parent)
 
 
 class Night:
@@ -209,11 +210,17 @@ class Night:
         began = time.monotonic()
         counts: Counter[str] = Counter()
         todo = {t.recording.call_id: t for t in shard}
+        finished: list[tuple[CallRows, Todo | None]] = []
+        written_at = began
         try:
             for rows in hear_and_read([t.recording for t in shard], ears, self.desk, self._fetch):
-                self._write([(replace_size(rows, todo[rows.call_id]), todo[rows.call_id])])
+                finished.append((replace_size(rows, todo[rows.call_id]), todo[rows.call_id]))
                 counts[rows.status] += 1
+                if time.monotonic() - written_at > TOGETHER_S:
+                    self._write(finished)
+                    finished, written_at = [], time.monotonic()
         finally:
+            self._write(finished)
             with self._guard:
                 self._idle.append(ears)
                 self._tally.seconds["hear"] += time.monotonic() - began
@@ -224,6 +231,21 @@ class Night:
         """The rows with what the journal knows of the file they were made from."""
         known = self.journal.call(rows.call_id)
         return replace(rows, size=known.size, mtime_s=known.mtime_s) if known is not None else rows
+
+    def transient(self, shard: Sequence[Todo]) -> tuple[Todo, ...]:
+        """The calls of a heard shard that ended in an error which may pass."""
+        with self._guard:
+            ended = dict(self._tally.failures)
+        return tuple(t for t in shard if ended.get(t.recording.call_id) in TRANSIENT_CODES)
+
+    def take_back(self, shard: Sequence[Todo]) -> tuple[Todo, ...]:
+        """The same calls, no longer counted, so that they can be heard once more within this run."""
+        again = self.transient(shard)
+        ids = {t.recording.call_id for t in again}
+        with self._guard:
+            self._tally.failures = [f for f in self._tally.failures if f[0] not in ids]
+            self._tally.counts["failed"] -= len(ids)
+        return again
 
     def write(self, rows: Sequence[CallRows]) -> None:
         """Write down calls that were read without being heard here (transcripts, reruns from stored turns)."""
