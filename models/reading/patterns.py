@@ -285,7 +285,7 @@ class Matcher:
             places = (*(p for p, _ in reversed(left)), (start, end), *(p for p, _ in right))
             sounded = sum(m is not None for _, m in (*left, *right))
             if sounded or meant is not None:
-                said = "…".join(m or text.bare[a:b] for (a, b), m in (*reversed(left), ((start, end), meant), *right))
+                said = _meant(text.bare, (*reversed(left), ((start, end), meant), *right))
                 factor *= 0.9**sounded
         if chain.at_start and not _starts_clause(text, places[0][0]):
             return
@@ -332,6 +332,15 @@ class Matcher:
                         for meant in pool.get(coded[start:end] if coded else "", ()):
                             if sounds.distance(bare[start:end], meant) is not None and (meant in part.spellings or breaks[end]):
                                 yield (start, end), meant
+
+
+def _meant(bare: str, parts: Sequence[tuple[tuple[int, int], str | None]]) -> str:
+    """What was meant as a whole: the parts as meant or as heard, … where a gap lies between them."""
+    out, edge = "", None
+    for (start, end), meant in parts:
+        out += ("…" if edge is not None and start > edge else "") + (meant or bare[start:end])
+        edge = end
+    return out
 
 
 def _automaton(words: Mapping[str, object]) -> ahocorasick.Automaton | None:

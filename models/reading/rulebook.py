@@ -45,6 +45,8 @@ class RuleBook:
 
 def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None, list[Problem]]:
     """Compile configs/rules and configs/lexicons of `folder`. The book is None if anything is wrong with it."""
+    if folder.name == "rules" and not (folder / "rules").is_dir():  # the folder of the rule files themselves
+        folder = folder.parent
     problems: list[Problem] = []
     lexicon_files = _documents(folder, "lexicons", problems)
     rule_files = _documents(folder, "rules", problems)
