@@ -20,7 +20,7 @@ from models.reading.patterns import Found
 from models.reading.text import Text, clause_span, pieces, sentence_span
 from models.records import HeardCall, Match, Role, Turn
 
-WHOLE = 5  # a part of so many characters is not asked for word boundaries: jieba errs more than the phrase
+WHOLE = 5  # a stretch of so many characters is not asked for word boundaries: jieba errs more than the phrase
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 
 
@@ -225,20 +225,27 @@ def is_context(condition: Condition) -> bool:
             return False
 
 
-def part_spans(text: Text, found: Found) -> list[tuple[int, int]]:
-    return [text.norm_span(start, end) for start, end in found.parts]
+def runs(found: Found) -> list[tuple[int, int]]:
+    """The stretches of a chain that hang together: bare offsets, parts that follow one another without a gap joined."""
+    out = [found.parts[0]]
+    for start, end in found.parts[1:]:
+        if start <= out[-1][1]:
+            out[-1] = (out[-1][0], end)
+        else:
+            out.append((start, end))
+    return out
 
 
 def _phrases(condition: Phrases, view: View) -> list[Span]:
     out = []
     for chain in condition.chains:
         for found in view.found(chain):
-            places = part_spans(view.text, found)
             if view.whole_words and any(
-                end - start < WHOLE and cuts_a_word(view.text.norm, view.words(), *place) for (start, end), place in zip(found.parts, places, strict=True)
+                end - start < WHOLE and cuts_a_word(view.text.norm, view.words(), *view.text.norm_span(start, end)) for start, end in runs(found)
             ):
                 continue
-            out.append(Span(places[0][0], places[-1][1], found.factor, "exact" if found.meant is None else "sounds_like", found.meant))
+            low, high = view.text.norm_span(found.start, found.end)
+            out.append(Span(low, high, found.factor, "exact" if found.meant is None else "sounds_like", found.meant))
     return out
 
 

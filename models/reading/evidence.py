@@ -26,9 +26,9 @@ _NEGATOR = re.compile(
 )
 # A 不 that denies nothing: potential complements, A-not-A questions, double negation, set words.
 _NO_DENIAL = re.compile(
-    r"(?:受|忍|等|解决|管|做|办|说|打|联系|查|看|听|收|找|弄|退|拿|给|想|睡|吃|咽|用|修|登|进|接|对|差|了|恨|忍|动|巴|少|来|赶|离|免|舍)不(?:了|住|到|起|通|清|懂|明白|出|上|下|得|过|及|开|着|多|动|下去|惯)|"
+    r"(?:受|忍|等|解决|管|做|办|说|打|联系|查|看|听|收|找|弄|退|拿|给|想|睡|吃|咽|修|登|进|接|对|差|了|恨|忍|动|巴|少|来|赶|离|免|舍)不(?:了|住|到|起|通|清|懂|明白|出|上|下|得|过|及|开|着|多|动|下去|惯)|"
     r"不得不|不能不|不会不|不可不|没有不|无不|不只|不仅|不光|不但|不管|不论|不然|不过|不错|不好意思|不行|不断|不停|不对|对不对|不知道|不晓得|没完|没准|没法|没办法|没用|没人|没脸|没良心|没素质|别人|别的|特别|个别|分别|区别|级别|性别|类别|"
-    r"(\w)不\1|有没有|是不是|能不能|会不会|要不要|可不可以|可不是|要不是|要不然|要不|岂不|难道不|何不|不如|非\w{1,6}不可|动不动|莫名|未必|莫非|不就是?|不都是?|不也|不正是|这不|那不|还不|再不|若不|如不|如果不|你不|你们不|您不|他们不|还没|再没"
+    r"(\w)不\1|有没有|是不是|能不能|会不会|要不要|可不可以|可不是|要不是|要不然|要不|岂不|难道不|凭什么不|为什么不|怎么不|何不|不如|非\w{1,6}不可|动不动|莫名|未必|莫非|不就是?|不都是?|不也|不正是|这不|那不|还不|再不|若不|如不|如果不|你不|你们不|您不|他们不|还没|再没"
 )
 _BREAKS_SCOPE = re.compile(r"就|便|才|否则|不然|那我|那就|所以|但是?|可是|只好|只能|直接|反正|我要|我得|我必须|我一定|我现在|我马上|我今天|必须|一定")
 
@@ -140,6 +140,8 @@ def third_person(text: Text, start: int, end: int, role: Role) -> bool:
 
 def about_self(text: Text, start: int, end: int, role: Role) -> bool:
     """我真是个傻子, 怪我自己笨: the speaker speaks of himself."""
+    if re.search(r"[你您]", text.norm[start:end]):
+        return False
     left = _left(text, start)
     return bool(
         re.search(
@@ -223,7 +225,7 @@ DETECTORS: dict[str, Callable[[Text, int, int, Role], bool]] = {
 }
 
 _FUNCTION_RIGHT = frozenset("们的了吗呢吧啊呀嘛呗着过得儿地")
-_FUNCTION_LEFT = frozenset("是就都也又还真太很再这那你我他有要给把被让在和跟会能可不没请去来")
+_FUNCTION_LEFT = frozenset("0123456789零一二三四五六七八九十两半几说讲是就都也又还真太很再这那你我他有要给把被让在和跟会能可不没请去来")
 
 
 def cuts_a_word(norm: str, words: list[tuple[int, int]], start: int, end: int) -> bool:
