@@ -1,46 +1,51 @@
 """Turns → everything that is read from one call: moments, heat, measures, level, flag, priority, reasons.
 
-In: a heard call (or a transcript made elsewhere) and the rule book. Out: `Reading`. The order matters once: heat is felt
-before the rules (they may ask for it) and settled after them (whoever threatens is not cool, however calm the voice).
+In: a heard call (or a transcript made elsewhere) and the rule book. Out: `Reading`. The order matters: heat is felt before
+the rules (they may ask for it), the rules speak, what no rule can say alone is added (apologies weighed, questions asked
+again, due times, whether the customer gave in), heat is settled by what was found, and triage comes last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from models.reading.apology import apologies
+from models.reading.asked import asked_again
 from models.reading.heat import feel, settle
 from models.reading.measures import measure
+from models.reading.promises import due_at
+from models.reading.rulebook import RuleBook
+from models.reading.rules import find, find_hits, look
 from models.reading.triage import triage
 from models.records import HeardCall, Measures, Moment, Reading, Turn
 
-if TYPE_CHECKING:
-    from models.reading.rules import RuleBook
 
-
-def read(call: HeardCall, book: RuleBook | None) -> Reading:
+def read(call: HeardCall, book: RuleBook) -> Reading:
     """Read one call. A call without turns reads as empty: flag none, priority 0, nothing measured."""
     call = _numbered(call)
     felt = feel(call)
-    moments: tuple[Moment, ...] = ()
-    if book is not None:
-        from models.reading.rules import find
-
-        moments = tuple(find(call, book, tuple(None if h is None else h.value for h in felt)))
-    moments = tuple(replace(m, index=i) for i, m in enumerate(sorted(moments, key=lambda m: (m.turn, m.char_start, m.kind, m.type))))
-    heat = settle(felt, moments, call.turns)
-    verdict = triage(moments, call.turns, heat)
+    warm = tuple(None if h is None else h.value for h in felt)
+    scan = look(call, book)
+    moments = list(find(call, book, warm, scan=scan))
+    apologised = apologies(scan, find_hits(call, book, warm, scan=scan), moments)
+    sorry = {m.turn for m in apologised if m.type == "warm"}
+    moments = [m for m in moments if not (m.kind == "conduct" and m.type == "empathy" and m.turn in sorry)]
+    moments += [*apologised, *asked_again(scan)]
+    moments = [replace(m, due_at=_due(m, call)) if m.type == "commit" else m for m in moments]
+    found = _ordered(_accepted_once(moments))
+    heat = settle(felt, found, call.turns)
+    verdict = triage(found, call.turns, heat)
     return Reading(
-        moments=moments,
+        moments=found,
         heat=heat,
-        measures=_measures(call, moments, heat),
+        measures=_measures(call, found, heat),
         level=verdict.level,
         unresolved=verdict.unresolved,
         flag=verdict.flag,
         priority=verdict.priority,
         reasons=verdict.reasons,
-        rules_version=book.version if book is not None else "",
+        rules_version=book.version,
     )
 
 
@@ -49,6 +54,28 @@ def _numbered(call: HeardCall) -> HeardCall:
     if all(t.index == i for i, t in enumerate(call.turns)):
         return call
     return replace(call, turns=tuple(replace(t, index=i) for i, t in enumerate(call.turns)))
+
+
+def _ordered(moments: Sequence[Moment]) -> tuple[Moment, ...]:
+    key = sorted(moments, key=lambda m: (m.turn, m.char_start, m.char_end, m.kind, m.type, m.rule_id))
+    return tuple(replace(m, index=i) for i, m in enumerate(key))
+
+
+def _due(moment: Moment, call: HeardCall):
+    """From the quote; where it names no time, from the rest of its turn (我来盯，我姓温，六点半我先给您打一个电话)."""
+    said = due_at(moment.quote, call.started_at)
+    return said if said is not None else due_at(call.turns[moment.turn].text, call.started_at)
+
+
+def _accepted_once(moments: Sequence[Moment]) -> list[Moment]:
+    """Giving in counts once a call: the first time after the last escalation, and only after a dispute."""
+    yes = sorted((m for m in moments if m.kind == "resolution" and m.asserted), key=lambda m: (m.turn, m.char_start))
+    rest = [m for m in moments if m.kind != "resolution"]
+    hot = [m.turn for m in rest if m.asserted and m.role == "customer" and m.kind in ("escalation", "abuse")]
+    if not yes or not hot:
+        return rest
+    after = [m for m in yes if m.turn > max(hot)]
+    return [*rest, after[0]] if after else rest
 
 
 def effects(moments: Sequence[Moment], turns: Sequence[Turn], heat: Sequence[float | None]) -> tuple[float | None, ...]:
@@ -67,7 +94,7 @@ def effects(moments: Sequence[Moment], turns: Sequence[Turn], heat: Sequence[flo
 
 def _measures(call: HeardCall, moments: Sequence[Moment], heat: Sequence[float | None]) -> Measures:
     talk = measure(call)
-    apologies = [m for m in moments if m.kind == "apology" and m.asserted]
+    said = [m for m in moments if m.kind == "apology" and m.asserted]
     worked = [e for e in effects(moments, call.turns, heat) if e is not None]
     felt = [(t, h) for t, h in zip(call.turns, heat, strict=True) if h is not None]
     peak = max(felt, key=lambda x: x[1], default=None)
@@ -81,9 +108,9 @@ def _measures(call: HeardCall, moments: Sequence[Moment], heat: Sequence[float |
         interruptions_customer=talk.interruptions_customer,
         agent_chars_per_min=talk.agent_chars_per_min,
         customer_chars_per_min=talk.customer_chars_per_min,
-        apology_formula=sum(m.type == "formula" for m in apologies),
-        apology_warm=sum(m.type == "warm" for m in apologies),
-        first_apology_s=min((m.start_s for m in apologies if m.start_s is not None), default=None),
+        apology_formula=sum(m.type == "formula" for m in said),
+        apology_warm=sum(m.type == "warm" for m in said),
+        first_apology_s=min((m.start_s for m in said if m.start_s is not None), default=None),
         apology_effect=sum(worked) / len(worked) if worked else None,
         heat_start=felt[0][1] if felt else None,
         heat_peak=peak[1] if peak else None,
