@@ -89,6 +89,8 @@ class Journal:
                 raise FutingError(f"{self.path}: written by a newer Futing (layout {layout}, this one knows {LAYOUT}); upgrade before going on")
             self._db.executescript(_TABLES)
             self._db.execute(f"PRAGMA user_version = {LAYOUT}")
+        except sqlite3.OperationalError:  # a full disk, a lock: nothing is wrong with the file
+            raise
         except sqlite3.DatabaseError as error:
             raise FutingError(f"{self.path}: the journal cannot be used ({error}); move it away and run again: it is made anew from the tables") from error
 

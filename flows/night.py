@@ -174,13 +174,14 @@ class Night:
 
     def __enter__(self) -> Night:
         try:
-            self._stack.enter_context(hold(self.out, self.command))
-            self.journal = self._stack.enter_context(Journal(self.out))
-            if self.journal.empty and dates(self.out):
-                log.warning("%s: the tables have no journal; it is made anew from them", self.out)
-                self.journal.adopt(known_calls(self.out))
-            recover(self.out, self.journal)
-            self.check_space()
+            with disk_full_is_clear(self.out):
+                self._stack.enter_context(hold(self.out, self.command))
+                self.check_space()
+                self.journal = self._stack.enter_context(Journal(self.out))
+                if self.journal.empty and dates(self.out):
+                    log.warning("%s: the tables have no journal; it is made anew from them", self.out)
+                    self.journal.adopt(known_calls(self.out))
+                recover(self.out, self.journal)
         except BaseException:
             self._stack.close()
             raise
@@ -197,7 +198,8 @@ class Night:
     def plan(self, work: Plan) -> None:
         """Take up the work: cut it into shards, write down what is known not to be heard, announce the run."""
         self.work = work
-        self.journal.note_copies([(c.source, c.call_id, c.size, c.mtime_s) for c in work.copies])
+        with disk_full_is_clear(self.out):
+            self.journal.note_copies([(c.source, c.call_id, c.size, c.mtime_s) for c in work.copies])
         self._on(Planned(len(work.todo) + work.expected, sum(t.size or 0 for t in work.todo), len(work.done)))
         self._save_run(finished=False)
         self._write([(replace_size(not_heard_rows(t.recording, t.not_heard, self.desk.stamp), t), t) for t in work.todo if t.not_heard is not None])
@@ -321,7 +323,8 @@ class Night:
             worst=tuple(tally.worst),
             dates=tuple(sorted(tally.dates)),
         )
-        record_last_night(self.out, summary)
+        with disk_full_is_clear(self.out):
+            record_last_night(self.out, summary)
         return summary
 
     def check_space(self) -> None:

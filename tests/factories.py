@@ -47,6 +47,30 @@ def recording(said: Mapping[str, Any] | None = None, seed: int = 0) -> bytes:
     return buffer.getvalue() + (MARKER + json.dumps(said, ensure_ascii=False).encode() if said is not None else b"")
 
 
+RULES = """
+kind: escalation
+defaults: {role: customer, severity: 3}
+rules:
+  - id: escalation.regulator.demand
+    score: 0.9
+    phrases: [去消协]
+    examples: {hit: [我就去消协投诉你们], miss: [好的谢谢]}
+  - id: escalation.repeat.before
+    score: 0.8
+    phrases: [上次就打过电话]
+    examples: {hit: [我上次就打过电话了], miss: [好的谢谢]}
+"""
+
+
+def configs_of(folder: Path, text: str = "", rules: str = RULES) -> Path:
+    """A configuration of its own: scripted ears, no waiting, and two rules that the standing lines trip over."""
+    (folder / "rules").mkdir(parents=True, exist_ok=True)
+    (folder / "lexicons").mkdir(exist_ok=True)
+    (folder / "rules" / "escalation.yaml").write_text(rules, encoding="utf-8")
+    (folder / "futing.yaml").write_text(text or "hearing: {engine: scripted}\nintake: {settle_s: 0.2}\nnight: {limit_base_s: 20.0}\n", encoding="utf-8")
+    return folder
+
+
 def folder_of(folder: Path, recordings: Mapping[str, bytes], age_s: float = 3600.0) -> Path:
     """Write recordings by file name; they look `age_s` seconds old, so that nothing waits for them to settle."""
     import os

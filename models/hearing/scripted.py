@@ -5,7 +5,7 @@ samples of a WAV, or as a whole file): {"turns": [{"role", "start_s", "end_s", "
 drawn from the bytes' own hash: the same bytes always say the same. The surprising choice: misfortune is scripted too, so that
 every bad night can be rehearsed through the command line: "take_s" (slow), "hang_s", "not_heard" (an error code), "raise"
 ("memory" or "bug"), "exit" (the process dies), "fits" (out of memory when heard with more than so many others; 0: always),
-"chunk_mib" (memory taken while hearing).
+"chunk_mib" (memory taken while hearing). "log" names a file that gets a line for every call heard, so that repeats can be counted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from models.errors import TERMINAL_CODES, TRANSIENT_CODES
@@ -74,6 +75,9 @@ def duration_of(sound: Sound) -> float:
 
 def _answer(sound: Sound, script: dict[str, Any] | None) -> HeardCall | NotHeard:
     call_id, script = sound.recording.call_id, script or {}
+    if "log" in script:
+        with Path(script["log"]).open("a", encoding="utf-8") as log:
+            log.write(call_id + "\n")
     ballast = bytearray(int(script.get("chunk_mib", 0)) << 20)
     time.sleep(float(script.get("take_s", 0)) + float(script.get("hang_s", 0)))
     del ballast
