@@ -266,7 +266,7 @@ class Compiler:
         match key:
             case "phrases":
                 chains = self._phrase_chains(at, self._strings(at, value), self._sounds_like)
-                return Phrases(tuple(chains)) if chains else None
+                return Phrases(frozenset(chains)) if chains else None
             case "regex":
                 return self._regex(at, value, beside.get("not_regex"))
             case "near":
@@ -309,7 +309,7 @@ class Compiler:
                     continue
                 chains = self._phrase_chains((*at, i), [str(item)], self._sounds_like)
                 if chains:
-                    out.append(Phrases(tuple(chains)))
+                    out.append(Phrases(frozenset(chains)))
             elif isinstance(item, dict):
                 self._known((*at, i), item, (*OPERATORS, "not_regex", "first", "last", "call"), f"a part of `{at[-1]}`")
                 keys = [k for k in ("first", "last", "call") if k in item]
@@ -319,7 +319,7 @@ class Compiler:
             else:
                 self._bad((*at, i), "a part that is neither a phrase nor a mapping", "write a phrase or `operator: …`")
         if plain:
-            out.append(Phrases(tuple(self._phrase_chains(at, plain, self._sounds_like))))
+            out.append(Phrases(frozenset(self._phrase_chains(at, plain, self._sounds_like))))
         return tuple(out)
 
     # ---- operators ----
@@ -389,7 +389,7 @@ class Compiler:
         if not self._flag((*at, "ordered"), value.get("ordered", False)):
             phrases.append(f"{sides[1]}<{within}>{sides[0]}")
         chains = self._phrase_chains(at, phrases, self._sounds_like)
-        return Phrases(tuple(chains)) if chains else None
+        return Phrases(frozenset(chains)) if chains else None
 
     def _similar(self, at: Where, value: Any) -> Similar | None:
         if not self._mapping(at, value, ("to", "at_least", "by")):
@@ -646,7 +646,7 @@ class Compiler:
         """Chains and literals one of which every hit needs; None where there are none to tell."""
         match condition:
             case Phrases(chains):
-                return frozenset(chains), frozenset()
+                return chains, frozenset()
             case Regex(_, _, literals):
                 return None if literals is None else (frozenset(), frozenset(literals))
             case AnyOf(parts) | NOf(_, parts):

@@ -45,7 +45,7 @@ class View(Protocol):
     whole_words: bool
     within: str
 
-    def found(self, chain: int) -> Sequence[Found]: ...
+    def found(self, chains: frozenset[int]) -> Sequence[Found]: ...
     def has_literal(self, literal: int) -> bool: ...
     def words(self) -> list[tuple[int, int]]: ...
     def text_of(self, turn: int) -> Text: ...
@@ -57,7 +57,7 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    chains: tuple[int, ...]
+    chains: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,14 +238,13 @@ def runs(found: Found) -> list[tuple[int, int]]:
 
 def _phrases(condition: Phrases, view: View) -> list[Span]:
     out = []
-    for chain in condition.chains:
-        for found in view.found(chain):
-            if view.whole_words and any(
-                end - start < WHOLE and cuts_a_word(view.text.norm, view.words(), *view.text.norm_span(start, end)) for start, end in runs(found)
-            ):
-                continue
-            low, high = view.text.norm_span(found.start, found.end)
-            out.append(Span(low, high, found.factor, "exact" if found.meant is None else "sounds_like", found.meant))
+    for found in view.found(condition.chains):
+        if view.whole_words and any(
+            end - start < WHOLE and cuts_a_word(view.text.norm, view.words(), *view.text.norm_span(start, end)) for start, end in runs(found)
+        ):
+            continue
+        low, high = view.text.norm_span(found.start, found.end)
+        out.append(Span(low, high, found.factor, "exact" if found.meant is None else "sounds_like", found.meant))
     return out
 
 

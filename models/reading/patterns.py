@@ -223,6 +223,7 @@ class Matcher:
         self._keys = tuple(chain.key for chain in chains)
         # for the parts that the automata do not hold: all lengths, and code spellings with what they may mean
         self._lengths = tuple(tuple(tuple(sorted({len(s) for s in part.all}, reverse=True)) for part in chain.parts) for chain in chains)
+        self._edges = tuple(tuple((frozenset(s[-1] for s in p.all), frozenset(s[0] for s in p.all)) for p in chain.parts) for chain in chains)
         self._codes: dict[tuple[int, int], dict[str, list[str]]] = {}
         for index, chain in enumerate(chains):
             if chain.sounds_like:
@@ -238,6 +239,7 @@ class Matcher:
         found: dict[int, list[Found]] = {}
         literals: set[int] = set()
         bare, breaks = text.bare, text.breaks
+        coded = sounds.codes(bare) if self._alike is not None else ""
         if self._exact is not None:
             for last, (length, chains, wanted) in self._exact.iter(bare):
                 literals.update(wanted)
@@ -245,9 +247,8 @@ class Matcher:
                     start, end = last + 1 - length, last + 1
                     if _runs_on(breaks, start, end):
                         for chain in chains:
-                            self._complete(text, chain, start, end, None, 1.0, found)
+                            self._complete(text, chain, start, end, None, 1.0, found, coded)
         if self._alike is not None:
-            coded = sounds.codes(bare)
             for last, (length, meanings) in self._alike.iter(coded):
                 start, end = last + 1 - length, last + 1
                 if not _runs_on(breaks, start, end):
@@ -265,9 +266,7 @@ class Matcher:
                 hits.sort(key=lambda f: (f.start, -f.end, f.meant is not None, -f.factor))
         return found, literals
 
-    def _complete(
-        self, text: Text, index: int, start: int, end: int, meant: str | None, factor: float, found: dict[int, list[Found]], coded: str | None = None
-    ) -> None:
+    def _complete(self, text: Text, index: int, start: int, end: int, meant: str | None, factor: float, found: dict[int, list[Found]], coded: str) -> None:
         """Add the chain to `found` if the rest of it stands around its key part."""
         chain = self.chains[index]
         key = chain.parts[self._keys[index]]
@@ -276,8 +275,6 @@ class Matcher:
         places: tuple[tuple[int, int], ...] = ((start, end),)
         said = meant
         if len(chain.parts) > 1:
-            if coded is None and chain.sounds_like:
-                coded = sounds.codes(text.bare)
             right = self._chained(text, index, self._keys[index], 1, end, coded, 0)
             left = self._chained(text, index, self._keys[index], -1, start, coded, 0) if right is not None else None
             if right is None or left is None:
@@ -293,7 +290,7 @@ class Matcher:
             return
         found.setdefault(index, []).append(Found(index, places, said, round(factor, 4)))
 
-    def _chained(self, text: Text, index: int, at: int, step: int, edge: int, coded: str | None, gap: int) -> list[tuple[tuple[int, int], str | None]] | None:
+    def _chained(self, text: Text, index: int, at: int, step: int, edge: int, coded: str, gap: int) -> list[tuple[tuple[int, int], str | None]] | None:
         """The parts beyond `at` in one direction, nearest first; None where one is missing. gap: what a part left out in between allowed."""
         chain = self.chains[index]
         following = at + step
@@ -310,28 +307,40 @@ class Matcher:
         """Spellings of one part within the gap from the edge, exact ones first, nearest first."""
         bare, breaks = text.bare, text.breaks
         part, lengths = self.chains[index].parts[number], self._lengths[index][number]
-        by_code = self._codes.get((index, number)) if coded is not None else None
-        for pool in (None, by_code) if by_code else (None,):
-            for off in range(gap + 1):
-                near = edge + off * step
-                if not 0 <= near <= len(bare):
+        edges = self._edges[index][number][step > 0]  # characters that a spelling may begin (to the right) or end with (to the left)
+        limit = min(gap, len(bare) - edge) if step > 0 else min(gap, edge)
+        hard = breaks.find(HARD, edge, edge + limit + 1) if step > 0 else breaks.rfind(HARD, edge - limit, edge + 1)
+        near_enough = limit + 1 if hard < 0 else abs(hard - edge)  # offs from here on lie beyond a sentence's end
+        if part.pause:
+            for off in range(limit + 1):
+                if breaks[edge + off * step]:
+                    yield (edge + off * step, edge + off * step), None
                     break
-                if pool is None and part.pause and breaks[near]:
-                    yield (near, near), None
-                if HARD in breaks[min(edge, near) : max(edge, near) + 1]:
-                    break
-                for length in lengths:
-                    start, end = (near, near + length) if step > 0 else (near - length, near)
-                    if start < 0 or end > len(bare) or not _runs_on(breaks, start, end):
-                        continue
-                    if pool is None:
-                        said = bare[start:end]
-                        if said in part.spellings or (said in part.paused and breaks[end]):
-                            yield (start, end), None
-                    else:
-                        for meant in pool.get(coded[start:end] if coded else "", ()):
-                            if sounds.distance(bare[start:end], meant) is not None and (meant in part.spellings or breaks[end]):
-                                yield (start, end), meant
+        for off in range(near_enough):
+            near = edge + off * step
+            if step > 0:
+                if near >= len(bare) or bare[near] not in edges:
+                    continue
+            elif near <= 0 or bare[near - 1] not in edges:
+                continue
+            for length in lengths:
+                start, end = (near, near + length) if step > 0 else (near - length, near)
+                if start < 0 or end > len(bare):
+                    continue
+                said = bare[start:end]
+                if (said in part.spellings or (said in part.paused and breaks[end])) and _runs_on(breaks, start, end):
+                    yield (start, end), None
+        if not (by_code := self._codes.get((index, number))):
+            return
+        for off in range(near_enough):
+            near = edge + off * step
+            for length in lengths:
+                start, end = (near, near + length) if step > 0 else (near - length, near)
+                if start < 0 or end > len(bare) or coded[start:end] not in by_code or not _runs_on(breaks, start, end):
+                    continue
+                for meant in by_code[coded[start:end]]:
+                    if sounds.distance(bare[start:end], meant) is not None and (meant in part.spellings or breaks[end]):
+                        yield (start, end), meant
 
 
 def _meant(bare: str, parts: Sequence[tuple[tuple[int, int], str | None]]) -> str:

@@ -32,10 +32,10 @@ class Unless:
     detectors: tuple[tuple[str, float], ...] = ()
     part_of_word: bool = True
     name: bool = True
-    phrases: tuple[int, ...] = ()
-    clause: tuple[int, ...] = ()
-    sentence: tuple[int, ...] = ()
-    turn: tuple[int, ...] = ()
+    phrases: frozenset[int] = frozenset()
+    clause: frozenset[int] = frozenset()
+    sentence: frozenset[int] = frozenset()
+    turn: frozenset[int] = frozenset()
     regexes: tuple[Condition, ...] = ()
     conditions: tuple[Condition, ...] = ()
 

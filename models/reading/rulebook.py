@@ -33,7 +33,7 @@ class RuleBook:
     by_chain: tuple[tuple[int, ...], ...] = field(repr=False)
     by_literal: tuple[tuple[int, ...], ...] = field(repr=False)
     untriggered: tuple[int, ...] = field(repr=False)
-    names: tuple[int, ...] = field(repr=False, default=())
+    names: frozenset[int] = field(repr=False, default=frozenset())
     embed: Embed | None = field(repr=False, default=None)
 
     def rule(self, rule_id: str) -> Rule:
@@ -80,7 +80,7 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
         by_chain=tuple(map(tuple, by_chain)),
         by_literal=tuple(map(tuple, by_literal)),
         untriggered=tuple(untriggered),
-        names=tuple(compiler.name_chains),
+        names=frozenset(compiler.name_chains),
         embed=embed,
     )
     return book, []

@@ -139,8 +139,10 @@ class _View:
         self.whole_words: bool = rule.unless.part_of_word
         self.within: str = rule.within
 
-    def found(self, chain: int) -> Sequence[Found]:
-        return self.looking._found[self.here].get(chain, ())
+    def found(self, chains: frozenset[int]) -> Sequence[Found]:
+        here = self.looking._found[self.here]
+        both = here.keys() & chains
+        return [f for chain in sorted(both) for f in here[chain]] if both else ()
 
     def has_literal(self, literal: int) -> bool:
         return literal in self.looking._literals[self.here]
@@ -323,11 +325,10 @@ def _spared(span: Span, view: _View, unless: Unless) -> float | None:
     if not span.wordless:
         if unless.name and _is_name(span, view):
             return None
-        for chain in unless.phrases:
-            for found in view.found(chain):
-                a, b = text.norm_span(found.start, found.end)
-                if a <= span.end and span.start <= b:
-                    return None
+        for found in view.found(unless.phrases):
+            a, b = text.norm_span(found.start, found.end)
+            if a <= span.end and span.start <= b:
+                return None
         for regex in unless.regexes:
             if any(s.start < span.end and span.start < s.end for s in spans(regex, view)):
                 return None
@@ -336,11 +337,10 @@ def _spared(span: Span, view: _View, unless: Unless) -> float | None:
         (unless.sentence, sentence_span(text, span.start, span.end) if unless.sentence else (0, 0)),
         (unless.turn, (0, len(text.norm))),
     ):
-        for chain in chains:
-            for found in view.found(chain):
-                a, b = text.norm_span(found.start, found.end)
-                if low <= a and b <= high:
-                    return None
+        for found in view.found(chains):
+            a, b = text.norm_span(found.start, found.end)
+            if low <= a and b <= high:
+                return None
     if any(holds(c, view, span) for c in unless.conditions):
         return None
     factor = 1.0
@@ -357,11 +357,10 @@ def _is_name(span: Span, view: _View) -> bool:
     """Followed by what makes it a place, or inside a longer name of a lexicon."""
     if part_of_name(view.text, span.start, span.end, view.turn.role):
         return True
-    for chain in view.looking.book.names:
-        for found in view.found(chain):
-            a, b = view.text.norm_span(found.start, found.end)
-            if a <= span.start and span.end <= b and b - a > span.end - span.start:
-                return True
+    for found in view.found(view.looking.book.names):
+        a, b = view.text.norm_span(found.start, found.end)
+        if a <= span.start and span.end <= b and b - a > span.end - span.start:
+            return True
     return False
 
 

@@ -13,7 +13,7 @@ import logging
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -79,26 +79,17 @@ class Text:
 
 def normalise(text: str) -> Text:
     """The normal form: one encoding, no markup, NFKC, half width, lower case, simplified, digit runs as 0-9."""
-    chars, starts, ends = _decoded(text)
-    out: list[str] = []
-    begin: list[int] = []
-    finish: list[int] = []
-    for char, start, end in zip(chars, starts, ends, strict=True):
-        normal = _normal_char(char)
-        if len(normal) == 1:
-            out.append(normal)
-            begin.append(start)
-            finish.append(end)
-        else:
-            for piece in normal:
-                out.append(piece)
-                begin.append(start)
-                finish.append(end)
-    norm = "".join(out)
+    norm = text.translate(_TABLE)
+    begin: Sequence[int]
+    finish: Sequence[int]
+    if _ODD in norm or "&" in text or "<" in text or "\\" in text or _looks_recoded(text):
+        norm, begin, finish = _normalised_slowly(text)
+    else:
+        begin, finish = range(len(text)), range(1, len(text) + 1)
     simplified = _to_simplified(norm)
     if len(simplified) == len(norm):
         norm = simplified
-    if _is_spaced_out(norm):
+    if " " in norm and _is_spaced_out(norm):
         kept = [i for i, char in enumerate(norm) if char != " "]
         norm = "".join(norm[i] for i in kept)
         begin, finish = [begin[i] for i in kept], [finish[i] for i in kept]
@@ -106,19 +97,33 @@ def normalise(text: str) -> Text:
     bare: list[str] = []
     place: list[int] = []
     breaks = bytearray()
-    pause = HARD
-    for i, char in enumerate(norm):
-        if char.isalnum():
-            bare.append(char)
-            place.append(i)
-            breaks.append(pause)
-            pause = 0
-        elif char in HARD_MARKS:
-            pause = HARD
-        elif pause == 0:
-            pause = SOFT
+    last = 0
+    for run in _RUN.finditer(norm):
+        start, end = run.span()
+        bare.append(run[0])
+        place += range(start, end)
+        breaks.append(HARD if not last or not HARD_MARKS.isdisjoint(norm[last:start]) else SOFT)
+        breaks += bytes(end - start - 1)
+        last = end
     breaks.append(HARD)
     return Text(text, norm, tuple(begin), tuple(finish), "".join(bare), tuple(place), bytes(breaks))
+
+
+_RUN = re.compile(r"[^\W_]+")
+
+
+def _normalised_slowly(text: str) -> tuple[str, list[int], list[int]]:
+    """The normal form of text with markup, a wrong encoding or characters that become none or several."""
+    chars, starts, ends = _decoded(text)
+    out: list[str] = []
+    begin: list[int] = []
+    finish: list[int] = []
+    for char, start, end in zip(chars, starts, ends, strict=True):
+        for piece in _normal_char(char):
+            out.append(piece)
+            begin.append(start)
+            finish.append(end)
+    return "".join(out), begin, finish
 
 
 def normal_phrase(phrase: str) -> str:
@@ -139,6 +144,19 @@ def _normal_char(char: str) -> str:
     return "".join(_MARKS.get(c, " " if c.isspace() else c) for c in normal)
 
 
+_ODD = "\uf8ff"  # stands for a character that becomes none or several
+
+
+class _NormalTable(dict[int, str]):
+    def __missing__(self, point: int) -> str:
+        normal = _normal_char(chr(point))
+        self[point] = normal = normal if len(normal) == 1 else _ODD
+        return normal
+
+
+_TABLE = _NormalTable()
+
+
 def _digits(norm: str) -> str:
     """Runs of three and more digits, Chinese or not, as 0-9, character for character. A full stop not inside a number is 。"""
     norm = _DIGIT_RUN.sub(lambda m: m[0].translate(_DIGITS), norm)
@@ -154,7 +172,7 @@ def _is_spaced_out(norm: str) -> bool:
     return len(_SPACED.findall(norm)) >= 0.4 * max(1, len(_HAN.findall(norm)) - 1)
 
 
-def _decoded(text: str) -> tuple[str, Iterable[int], Iterable[int]]:
+def _decoded(text: str) -> tuple[str, list[int], list[int]]:
     """Markup and wrong encodings undone: characters with the start and end of what each came from."""
     repaired = _repaired(text)
     if repaired is None:
@@ -180,26 +198,33 @@ def _replaced(pattern: re.Pattern[str], chars: str, starts: list[int], ends: lis
     return "".join(out) + chars[last:], begin + starts[last:], finish + ends[last:]
 
 
-def _repaired(text: str) -> tuple[str, list[int], list[int]] | None:
-    """UTF-8 or GBK that was read as something else, read again; None where the text is not of that kind.
+def _looks_recoded(text: str) -> bool:
+    """May this be UTF-8 or GBK that was read as something else? Cheap; `_repaired` decides.
 
-    UTF-8 or GBK read as Latin-1 / CP1252 has no Han at all and many accented letters; UTF-8 read as GBK is all Han, yet its GBK bytes are valid
-    UTF-8, which for six genuine characters and more happens by no chance worth counting.
+    Read as Latin-1 or CP1252 it has no Han and many accented letters; UTF-8 read as GBK is all Han, but a fifth of its bytes and more are the lead bytes
+    E4–E9 of UTF-8's Han, of which genuine text has a few in a hundred.
     """
     if len(text) < 4 or text.isascii():
+        return False
+    if 2 * len(_HIGH.findall(text)) >= len(text):
+        return True
+    data = text.encode("gbk", "ignore")
+    return 5 * sum(map(data.count, (0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9))) >= len(data) > 6
+
+
+def _repaired(text: str) -> tuple[str, list[int], list[int]] | None:
+    """UTF-8 or GBK that was read as something else, read again; None where the text is not of that kind."""
+    if not _looks_recoded(text):
         return None
-    high = sum(1 for c in text if "\x80" <= c <= "\xff" or c in _CP1252_HIGH)
-    if 2 * high >= len(text.replace(" ", "")) and not _HAN.search(text):
-        for wrong, right in (("cp1252", "utf-8"), ("latin-1", "utf-8"), ("latin-1", "gbk")):
-            found = _recoded(text, wrong, right)
-            if found is not None:
-                return found
-    elif not high and len(text) >= 6 and _HAN.search(text):
-        return _recoded(text, "gbk", "utf-8")
+    for wrong, right in (("gbk", "utf-8"),) if _HAN.search(text) else (("cp1252", "utf-8"), ("latin-1", "utf-8"), ("latin-1", "gbk")):
+        found = _recoded(text, wrong, right)
+        if found is not None:
+            return found
     return None
 
 
 _CP1252_HIGH = frozenset(bytes(b for b in range(0x80, 0xA0) if b not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)).decode("cp1252"))
+_HIGH = re.compile("[\x80-\xff" + "".join(sorted(_CP1252_HIGH)) + "]")
 
 
 def _recoded(text: str, wrong: str, right: str) -> tuple[str, list[int], list[int]] | None:
