@@ -7,11 +7,25 @@ from typing import Literal
 
 Engine = Literal["auto", "whisper", "ctranslate", "scripted"]
 Device = Literal["auto", "cpu", "cuda"]
+Diarizer = Literal["futing", "pyannote"]
 
 
 @dataclass(frozen=True, slots=True)
 class HearingSettings:
-    """engine: which transcriber; `auto` takes ctranslate on a CPU. device: `auto` takes CUDA where a GPU answers."""
+    """engine: which transcriber; `auto` takes ctranslate on a CPU. device: `auto` takes CUDA where a GPU answers.
+
+    model: `base` (embedded), another official Whisper name, or a path. beam_size: 1 is greedy. prompt: what Whisper is told
+    the recording is. batch_size: chunks of up to 30 s decoded together; 0 chooses by device. diarizer: `futing`, or an
+    official pyannote pipeline given by `pipeline` (a hub name or a local folder). role_bar: a call whose sides are less sure
+    than this says so.
+    """
 
     engine: Engine = "auto"
     device: Device = "auto"
+    model: str = "base"
+    beam_size: int = 5
+    prompt: str = "以下是普通话客服通话。"
+    batch_size: int = 0
+    diarizer: Diarizer = "futing"
+    pipeline: str = "pyannote/speaker-diarization-community-1"
+    role_bar: float = 0.6
