@@ -51,6 +51,7 @@ class NightSettings:
     load_limit_s: float = 900.0
     free_space_mib: int = 1024
     webhook: str | None = None
+    retry_delays_s: tuple[float, ...] = (30.0, 300.0)
 
 
 @dataclass(frozen=True, slots=True)
