@@ -84,8 +84,8 @@ SLOTS = (
     _Slot(
         "issue",
         re.compile(
-            r"(?:(?:再|重新|从头|麻烦再|您再|重复)\w{0,6}(?:说|讲|描述|介绍|复述|叙述)\w{0,4}(?:情况|问题|经过|事情|事由|一遍|遍|过程)|"
-            r"(?:您|你)?(?:是)?(?:遇到|碰到|反映|咨询|反馈|要办|想解决|具体是|是)(?:的是)?(?:了)?什么(?:问题|事情|事|情况|业务|故障)(?:来着|呢|啊|呀)?|(?:什么|啥)(?:问题|情况|事)来着|您(?:那个)?(?:说的)?是?什么(?:东西|商品|产品)来着)"
+            r"(?:再|重新|从头|麻烦再|您再|重复)\w{0,6}(?:说|讲|描述|介绍|复述|叙述)\w{0,4}(?:情况|问题|经过|事情|事由|一遍|遍|过程)|"
+            r"(?:什么|啥)(?:问题|情况|事|东西|商品|产品|业务)来着"
         ),
         re.compile(r"(?!)"),
         False,
@@ -97,6 +97,7 @@ _ASKS = re.compile(
 _CONFIRMS = re.compile(r"对吗|对吧|是吗|是吧|对不对|没错吧|是不是|确认一下(?:是|您)|跟您(?:确认|核对)|我重复|您刚才说的是|您说的是|对么")
 _NOT_HEARD = re.compile(r"没听清|听不清|没听见|信号(?:不|有|太)|断断续续|没听到|杂音|刚才断")
 _NO_QUESTION = re.compile(r"(?:查到|看到|收到|发到|发给|短信|发送|写着|备注|显示|记下|已经|我这边是|工号|我的|给您|告诉您|单号发|会把|把单号|将)")
+_FULL_NAME = re.compile(r"(?:我叫|我是|姓名(?:是|：)?|名字(?:是|叫)?|收[货件]人(?:是|叫)?|机主(?:是|叫)?|户主(?:是|叫)?|持卡人(?:是|叫)?|孩子叫|学员(?:叫|是))[\u4e00-\u9fa5]{2,4}")
 _SAYS_FIRST = re.compile(r"工号|我的|我姓|我叫")
 
 
@@ -118,6 +119,8 @@ def asked_again(scan: Look) -> tuple[Moment, ...]:
         if turn.role == "ivr":
             continue
         asked = _questions(text.norm)
+        if "name" in asked and "name" not in given and "surname" in given and re.search(r"贵姓|称呼", text.norm):
+            given.add("name")
         for slot, (start, end) in sorted(asked.items(), key=lambda x: x[1]):
             if slot in given and not _CONFIRMS.search(text.norm) and not _NOT_HEARD.search(text.norm):
                 low, high = clause_span(text, start, end)
@@ -149,6 +152,8 @@ def _questions(norm: str) -> dict[str, tuple[int, int]]:
 def _gives(norm: str, pending: set[str]) -> set[str]:
     """What a customer's turn gives: said by its name, or in answer to what was just asked."""
     out = {slot.name for slot in SLOTS if slot.given.search(norm)}
+    if "name" in out and not _FULL_NAME.search(norm):  # 我姓宋 leaves the full name to be asked for
+        out = (out - {"name"}) | {"surname"}
     digits = re.search(r"\d{3,}", norm) is not None
     for slot in SLOTS:
         if slot.name not in pending or slot.name == "issue":
