@@ -264,15 +264,40 @@ class Journal:
 
     # ── forgetting ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def forget(self, call_ids: Sequence[str]) -> None:
-        """Drop every trace of these calls, and write the log of changes through, so that no old page keeps them."""
+    def find_calls(self, *, before: date | None = None, call_ids: Sequence[str] = (), customer_ref: str | None = None) -> list[Known]:
+        """Calls of earlier dates, calls by id and a customer's calls, whatever came of them; each once, by date and id."""
+        found: dict[str, Known] = {}
+        if before is not None:
+            found |= {k.call_id: k for k in self._known("WHERE date < ?", before.isoformat())}
+        for call_id in call_ids:
+            found |= {k.call_id: k for k in self._known("WHERE call_id = ?", call_id)}
+        if customer_ref is not None:
+            found |= {k.call_id: k for k in self._known("WHERE customer_ref = ?", customer_ref)}
+        return sorted(found.values(), key=lambda k: (k.date, k.call_id))
+
+    def forget(self, call_ids: Sequence[str]) -> int:
+        """Drop every trace of these calls, and write the log of changes through, so that no old page keeps them; lines dropped.
+
+        Their customers' cases are to be worked out again; the records of runs lose what they say of these calls.
+        """
+        gone = set(call_ids)
+        dropped = 0
         with self._guard:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
                 for call_id in call_ids:
-                    self._db.execute("DELETE FROM calls WHERE call_id = ?", (call_id,))
-                    self._db.execute("DELETE FROM copies WHERE call_id = ?", (call_id,))
+                    self._db.execute(
+                        "INSERT OR IGNORE INTO stale_customers SELECT customer_ref FROM calls WHERE call_id = ? AND customer_ref IS NOT NULL", (call_id,)
+                    )
+                    dropped += self._db.execute("DELETE FROM calls WHERE call_id = ?", (call_id,)).rowcount
+                    dropped += self._db.execute("DELETE FROM copies WHERE call_id = ?", (call_id,)).rowcount
+                for run_id, text in self._db.execute("SELECT run_id, record FROM runs").fetchall():
+                    record = json.loads(text)
+                    kept = {k: [x for x in record[k] if x["call_id"] not in gone] for k in ("failures", "duplicate_recordings")}
+                    if any(len(kept[k]) < len(record[k]) for k in kept):
+                        self._db.execute("UPDATE runs SET record = ?, published = 0 WHERE run_id = ?", (json.dumps(record | kept), run_id))
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return dropped
 
     def _all(self, sql: str, *values: object) -> list[Any]:
         with self._guard:

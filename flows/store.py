@@ -138,6 +138,13 @@ def drop_calls(out: Path, journal: Journal, day: date, call_ids: Sequence[str]) 
     _finish(out, journal, journal.start_publish(0, [], moves, []))
 
 
+def put_rows(out: Path, journal: Journal, table: str, day: date, rows: pa.Table) -> None:
+    """Replace one table of one date, as one publish."""
+    staging = out / FOLDER / "staging"
+    moves = [_stage(out, staging, table, day, iter(rows.to_batches()))]
+    _finish(out, journal, journal.start_publish(0, [], moves, []))
+
+
 def _publish_cases(out: Path, journal: Journal, staging: Path) -> None:
     """Work out the cases of the customers whose calls changed; a case stands under the date of its last call.
 
