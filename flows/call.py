@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class Desk:
     """What a heard call meets on its way into rows: rules, corrections, masking, and whose stamp it gets."""
 
-    book: RuleBook | None
+    book: RuleBook
     stamp: Stamp
     corrections: Corrections = lambda call_id: None
     mask: bool = True

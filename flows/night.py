@@ -151,7 +151,7 @@ class Night:
         self,
         out: Path,
         settings: Settings,
-        book: RuleBook | None,
+        book: RuleBook,
         *,
         command: str = "run",
         on: Hook | None = None,
@@ -329,7 +329,7 @@ class Night:
 
     def check_space(self) -> None:
         """Raise FutingError before the disk is full: the run ends in order, and goes on where it was once there is room."""
-        free = shutil.disk_usage(self.out).free >> 20
+        free = free_mib(self.out)
         if free < self.settings.night.free_space_mib:
             least = self.settings.night.free_space_mib
             raise FutingError(f"{self.out}: {free} MiB free, less than night.free_space_mib = {least}; make room and run again, it goes on where it stopped")
@@ -372,9 +372,12 @@ class Night:
     def _save_run(self, *, finished: bool) -> None:
         tally = self._tally
         day = self.work.last_date or max(dates(self.out), default=None) or datetime.now(self.settings.zone).date()
-        versions = {"futing": self.desk.stamp.pipeline_version, "config": self.desk.stamp.config_hash, "python": platform.python_version()}
-        if self.desk.book is not None:
-            versions["rules"] = self.desk.book.version
+        versions = {
+            "futing": self.desk.stamp.pipeline_version,
+            "config": self.desk.stamp.config_hash,
+            "python": platform.python_version(),
+            "rules": self.desk.book.version,
+        }
         for ears in self._idle:
             if ears.asr_model:
                 versions |= {"asr": ears.asr_model, "diarizer": ears.diarizer}
@@ -397,6 +400,11 @@ class Night:
         }
         with disk_full_is_clear(self.out):
             self.journal.save_run(self.run_id, day, record)
+
+
+def free_mib(out: Path) -> int:
+    """MiB free where the output lies."""
+    return shutil.disk_usage(out).free >> 20
 
 
 def replace_size(rows: CallRows, todo: Todo) -> CallRows:

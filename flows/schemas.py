@@ -7,12 +7,19 @@ three decimals), timestamps carry a zone. A version stands in each schema's meta
 import pyarrow as pa
 
 VERSION = "1"
+
+
+def _list(item: pa.DataType) -> pa.ListType:
+    """A list whose items are named as Parquet names them, so that a file read back has the very type it was written with."""
+    return pa.list_(pa.field("element", item))
+
+
 TIMESTAMP = pa.timestamp("ms", tz="UTC")
-PARAMS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))
-REASONS = pa.list_(pa.struct([("code", pa.string()), ("moment", pa.int32()), ("params", PARAMS)]))
-WORDS = pa.list_(pa.struct([("text", pa.string()), ("start_s", pa.float64()), ("end_s", pa.float64()), ("probability", pa.float64())]))
-REDACTIONS = pa.list_(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string())]))
-COMPONENTS = pa.list_(pa.struct([("name", pa.string()), ("quote", pa.string())]))
+PARAMS = _list(pa.struct([("key", pa.string()), ("value", pa.string())]))
+REASONS = _list(pa.struct([("code", pa.string()), ("moment", pa.int32()), ("params", PARAMS)]))
+WORDS = _list(pa.struct([("text", pa.string()), ("start_s", pa.float64()), ("end_s", pa.float64()), ("probability", pa.float64())]))
+REDACTIONS = _list(pa.struct([("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string())]))
+COMPONENTS = _list(pa.struct([("name", pa.string()), ("quote", pa.string())]))
 
 
 def _schema(table: str, fields: list[tuple[str, pa.DataType]]) -> pa.Schema:
@@ -60,8 +67,8 @@ RUNS = _schema(
     "runs",
     [
         ("run_id", S), ("started_at", TIMESTAMP), ("finished_at", TIMESTAMP), ("calls", I), ("ok", I), ("failed", I), ("skipped", I), ("duplicates", I), ("audio_s", F),
-        ("failures", pa.list_(pa.struct([("call_id", S), ("error_code", S)]))), ("duplicate_recordings", pa.list_(pa.struct([("call_id", S), ("recording", S)]))),
-        ("versions", PARAMS), ("machine", PARAMS), ("seconds", pa.list_(pa.struct([("stage", S), ("seconds", F)]))),
+        ("failures", _list(pa.struct([("call_id", S), ("error_code", S)]))), ("duplicate_recordings", _list(pa.struct([("call_id", S), ("recording", S)]))),
+        ("versions", PARAMS), ("machine", PARAMS), ("seconds", _list(pa.struct([("stage", S), ("seconds", F)]))),
     ],
 )  # fmt: skip
 

@@ -6,8 +6,10 @@ and tables read back in a form that two runs can be compared by.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
+import tempfile
 import wave
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +20,8 @@ import pyarrow as pa
 from flows.schemas import TABLES
 from flows.store import dates, read_rows
 from models.hearing.scripted import MARKER
+from models.reading.rulebook import RuleBook
+from models.reading.rules import load_rulebook
 
 LINES = (
     ("agent", "您好，这里是客服中心，请问有什么可以帮您？"),
@@ -69,6 +73,13 @@ def configs_of(folder: Path, text: str = "", rules: str = RULES) -> Path:
     (folder / "rules" / "escalation.yaml").write_text(rules, encoding="utf-8")
     (folder / "futing.yaml").write_text(text or "hearing: {engine: scripted}\nintake: {settle_s: 0.2}\nnight: {limit_base_s: 20.0}\n", encoding="utf-8")
     return folder
+
+
+@functools.cache
+def book() -> RuleBook:
+    """RULES, compiled."""
+    with tempfile.TemporaryDirectory() as folder:
+        return load_rulebook(configs_of(Path(folder)))
 
 
 def folder_of(folder: Path, recordings: Mapping[str, bytes], age_s: float = 3600.0) -> Path:

@@ -16,7 +16,7 @@ from models.records import HeardCall, Turn
 BACKCHANNEL = re.compile(
     r"(?:嗯+|呃+|啊+|哦+|噢+|喔+|唉+|哎+|欸+|喂+|好+的?吧?|好嘞|对+的?|是+的?|行+吧?|成|可以|知道了?|明白了?|收到|没错|没问题|谢谢您?|不客气|您好|你好)+"
 )
-SPOKEN = re.compile(r"[\u3400-\u9fff0-9A-Za-z]")
+SPOKEN = re.compile(r"[\u3400-\u9fff0-9A-Za-z*]")  # *: a masked character, which was one of these before it was stored
 FLOOR_S = 0.3  # a start this much before the other's end is no slip of timing (turn-taking gaps scatter by about 0.2 s)
 
 
