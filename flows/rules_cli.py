@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from models.errors import ConfigError
 
@@ -98,15 +97,14 @@ def list_rules(config: Config = None) -> None:
     from models.reading.rules import load_rulebook
 
     book = load_rulebook(folder_of(config))
-    table = Table("rule", "status", "said by", "severity", "score", "examples", "at", box=None, pad_edge=False)
+    rows = [("rule", "status", "said by", "severity", "score", "examples", "at")]
     for r in sorted(book.rules, key=lambda r: r.id):
-        table.add_row(r.id, r.status, ", ".join(sorted(r.roles)), str(r.severity), f"{r.score:g}", str(len(r.examples)), f"{r.file}:{r.line}")
-    console = Console(soft_wrap=True)
-    console.print(table)
+        rows.append((r.id, r.status, ", ".join(sorted(r.roles)), str(r.severity), f"{r.score:g}", str(len(r.examples)), f"{r.file}:{r.line}"))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     counts = Counter(r.status for r in book.rules)
-    console.print(
-        f"{len(book.rules)} rules ({', '.join(f'{n} {s}' for s, n in sorted(counts.items()))}), {len(book.lexicons)} lexicons, version {book.version}"
-    )
+    typer.echo(f"{len(book.rules)} rules ({', '.join(f'{n} {s}' for s, n in sorted(counts.items()))}), {len(book.lexicons)} lexicons, version {book.version}")
 
 
 @rules_app.command()

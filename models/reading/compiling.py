@@ -520,7 +520,9 @@ class Compiler:
             elif setting is not False:
                 self._bad((*at, name), f"`{name}` is true, false or a factor", "write `true` or a number from 0 to 1")
         chains = {
-            k: tuple(self._phrase_chains((*at, k), self._strings((*at, k), value[k]), False)) for k in ("phrases", "clause", "sentence", "turn") if k in value
+            k: frozenset(self._phrase_chains((*at, k), self._strings((*at, k), value[k]), False))
+            for k in ("phrases", "clause", "sentence", "turn")
+            if k in value
         }
         regexes = [self._regex((*at, "regex"), r) for r in self._strings((*at, "regex"), value.get("regex"))]
         conditions = [self._condition((*at, k), k, value[k]) for k in ("after", "before", "around", "call", "sound", "first", "last", "any") if k in value]

@@ -56,11 +56,13 @@ def entities(norm: str, kinds: Iterable[EntityKind] = ENTITY_KINDS) -> list[Enti
                 continue
             if kind == "time" and _is_no_time(norm, m.start(), m[0]):
                 continue
-            out.append(Entity(kind, m.start(), m.end(), _yuan(m[0]) if kind == "amount" else None))
+            start = m.start() + len(m[0]) - len(m[0].lstrip(_BEFORE_DIGITS)) if kind == "phone" else m.start()
+            out.append(Entity(kind, start, m.end(), _yuan(m[0]) if kind == "amount" else None))
     return sorted(out, key=lambda e: (e.start, e.end))
 
 
 _PATTERN = dict(_PATTERNS)
+_BEFORE_DIGITS = "电话手机号码是： "
 
 
 def _is_no_time(norm: str, start: int, said: str) -> bool:

@@ -303,7 +303,7 @@ class Matcher:
                 return rest if span[0] == span[1] else [(span, meant), *rest]
         return self._chained(text, index, following, step, edge, coded, gap) if chain.parts[following].optional else None
 
-    def _nearby(self, text: Text, index: int, number: int, step: int, edge: int, gap: int, coded: str | None) -> Iterator[tuple[tuple[int, int], str | None]]:
+    def _nearby(self, text: Text, index: int, number: int, step: int, edge: int, gap: int, coded: str) -> Iterator[tuple[tuple[int, int], str | None]]:
         """Spellings of one part within the gap from the edge, exact ones first, nearest first."""
         bare, breaks = text.bare, text.breaks
         part, lengths = self.chains[index].parts[number], self._lengths[index][number]

@@ -233,7 +233,9 @@ def _recoded(text: str, wrong: str, right: str) -> tuple[str, list[int], list[in
         try:
             pieces.append(char.encode(wrong))
         except UnicodeEncodeError:
-            if wrong == "cp1252" and ord(char) < 0x100:  # bytes that CP1252 leaves undefined pass through as Latin-1
+            if char == "\ufffd":  # what the wrong reading could not read either
+                pieces.append(b"")
+            elif wrong == "cp1252" and ord(char) < 0x100:  # bytes that CP1252 leaves undefined pass through as Latin-1
                 pieces.append(bytes([ord(char)]))
             else:
                 return None
@@ -304,6 +306,9 @@ def pieces(text: Text, hard_only: bool) -> list[tuple[int, int]]:
 # ---- words ----
 
 
+_OWN_WORD = 10_000  # count given to a rule book's own words; jieba's commonest words have some 100,000, 发抖 has 200
+
+
 class Cutter:
     """jieba with a rule book's own words. `cut` gives the words of a normal text as offsets."""
 
@@ -316,7 +321,7 @@ class Cutter:
             self._tokenizer.total = base.total
             self._tokenizer.initialized = True
             for word in own:
-                self._tokenizer.add_word(word)
+                self._tokenizer.add_word(word, max(_OWN_WORD, base.FREQ.get(word) or 0))
 
     def cut(self, norm: str) -> list[tuple[int, int]]:
         """(start, end) of every word. Without the HMM: guessed words would hide phrases, and single characters hide nothing."""
