@@ -223,6 +223,15 @@ class Matcher:
         self._keys = tuple(chain.key for chain in chains)
         # for the parts that the automata do not hold: all lengths, and code spellings with what they may mean
         self._lengths = tuple(tuple(tuple(sorted({len(s) for s in part.all}, reverse=True)) for part in chain.parts) for chain in chains)
+        # one character of each of these sets must be in the text, or the chain cannot stand there: asked before anything else
+        self._needed = tuple(
+            tuple(
+                frozenset((sounds.codes(s[0]) if chain.sounds_like else s[0]) for s in part.all)
+                for i, part in enumerate(chain.parts)
+                if i != chain.key and not part.optional and not part.pause
+            )
+            for chain in chains
+        )
         self._edges = tuple(tuple((frozenset(s[-1] for s in p.all), frozenset(s[0] for s in p.all)) for p in chain.parts) for chain in chains)
         self._codes: dict[tuple[int, int], dict[str, list[str]]] = {}
         for index, chain in enumerate(chains):
@@ -233,6 +242,7 @@ class Matcher:
                         for spelling in sorted(part.all):
                             if len(spelling) > 1:
                                 by_code.setdefault(sounds.codes(spelling), []).append(spelling)
+        self._code_edges = {k: (frozenset(c[-1] for c in v), frozenset(c[0] for c in v)) for k, v in self._codes.items()}
 
     def scan(self, text: Text, probability: Probability | None = None) -> tuple[dict[int, list[Found]], set[int]]:
         """Every chain that stands in the text, and which literals do. probability(start, end): mean over bare offsets, or None."""
@@ -240,6 +250,8 @@ class Matcher:
         literals: set[int] = set()
         bare, breaks = text.bare, text.breaks
         coded = sounds.codes(bare) if self._alike is not None else ""
+        here, alike_here = frozenset(bare), frozenset(coded)
+        hopeless: set[int] = set()
         if self._exact is not None:
             for last, (length, chains, wanted) in self._exact.iter(bare):
                 literals.update(wanted)
@@ -247,6 +259,12 @@ class Matcher:
                     start, end = last + 1 - length, last + 1
                     if _runs_on(breaks, start, end):
                         for chain in chains:
+                            if chain in hopeless:
+                                continue
+                            needed = self._needed[chain]
+                            if needed and any(n.isdisjoint(alike_here if self.chains[chain].sounds_like else here) for n in needed):
+                                hopeless.add(chain)
+                                continue
                             self._complete(text, chain, start, end, None, 1.0, found, coded)
         if self._alike is not None:
             for last, (length, meanings) in self._alike.iter(coded):
@@ -260,6 +278,8 @@ class Matcher:
                         continue
                     factor = far.factor * sounds.recogniser_factor(probability(start, end) if probability else None)
                     for chain in chains:
+                        if chain in hopeless or any(n.isdisjoint(alike_here) for n in self._needed[chain]):
+                            continue
                         self._complete(text, chain, start, end, meant, factor, found, coded)
         for hits in found.values():
             if len(hits) > 1:
@@ -316,21 +336,23 @@ class Matcher:
                 if breaks[edge + off * step]:
                     yield (edge + off * step, edge + off * step), None
                     break
-        for off in range(near_enough):
-            near = edge + off * step
-            if step > 0:
-                if near >= len(bare) or bare[near] not in edges:
+        window = slice(edge, edge + near_enough) if step > 0 else slice(max(0, edge - near_enough), edge)
+        if not edges.isdisjoint(bare[window]):
+            for off in range(near_enough):
+                near = edge + off * step
+                if step > 0:
+                    if near >= len(bare) or bare[near] not in edges:
+                        continue
+                elif near <= 0 or bare[near - 1] not in edges:
                     continue
-            elif near <= 0 or bare[near - 1] not in edges:
-                continue
-            for length in lengths:
-                start, end = (near, near + length) if step > 0 else (near - length, near)
-                if start < 0 or end > len(bare):
-                    continue
-                said = bare[start:end]
-                if (said in part.spellings or (said in part.paused and breaks[end])) and _runs_on(breaks, start, end):
-                    yield (start, end), None
-        if not (by_code := self._codes.get((index, number))):
+                for length in lengths:
+                    start, end = (near, near + length) if step > 0 else (near - length, near)
+                    if start < 0 or end > len(bare):
+                        continue
+                    said = bare[start:end]
+                    if (said in part.spellings or (said in part.paused and breaks[end])) and _runs_on(breaks, start, end):
+                        yield (start, end), None
+        if not (by_code := self._codes.get((index, number))) or self._code_edges[index, number][step > 0].isdisjoint(coded[window]):
             return
         for off in range(near_enough):
             near = edge + off * step
