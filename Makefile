@@ -9,7 +9,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo-night
 
-.PHONY: demo test lint weights browser clean help
+.PHONY: demo test lint weights tools clean help
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -33,16 +33,19 @@ lint: $(VENV)/.installed
 	$(BIN)/pyright
 	$(BIN)/hadolint Dockerfile
 
-# Debian's Chromium drives the review page's tests; without it and without the right to install it, they say so.
-browser:
-	@if command -v chromium >/dev/null; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "make: installing chromium for the browser tests"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null \
-	    || echo "make: chromium cannot be installed here; the browser tests will say what they miss" >&2; \
-	else echo "make: no chromium; the browser tests will say what they miss (on Debian: sudo apt-get install chromium)" >&2; fi
+# What tests need beyond Python: Chromium drives the review page, strace watches that nothing leaves. Without them, and without the
+# right to install them, the tests that need them are skipped with that reason (and fail where CI=true).
+TOOLS := chromium:chromium strace:strace
+tools:
+	@missing=""; for pair in $(TOOLS); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "make: installing$$missing for the tests"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing fonts-noto-cjk >/dev/null; } \
+	    || echo "make: cannot install$$missing here; the tests that need them will say so" >&2; \
+	else echo "make: missing$$missing; on Debian: sudo apt-get install$$missing" >&2; fi
 
-test: weights browser lint
+test: weights tools lint
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 clean:

@@ -104,10 +104,11 @@ def test_a_night_with_prefect_reaches_nowhere_but_loopback(recordings: Path, tmp
 
 @pytest.mark.weights
 @pytest.mark.timeout(600)
-def test_a_night_with_real_models_reaches_nowhere(tmp_path: Path, env: dict[str, str], root: Path) -> None:
+def test_a_night_with_real_models_reaches_nowhere(tmp_path: Path, env: dict[str, str]) -> None:
+    from flows.demo import demo_folder
     from flows.download import cache_folder
 
-    shortest = min((root / "flows" / "demo-night").glob("*.*"), key=lambda p: p.stat().st_size if p.suffix in {".wav", ".mp3", ".m4a", ".flac"} else 1 << 40)
+    shortest = min((p for p in demo_folder().iterdir() if p.suffix in {".wav", ".mp3", ".m4a", ".flac"}), key=lambda p: p.stat().st_size)
     folder = folder_of(tmp_path / "rec", {shortest.name: shortest.read_bytes()})
     night = watch(futing("run", folder, "--out", tmp_path / "out"), env | {"FUTING_CACHE": str(cache_folder())}, tmp_path / "trace", limit_s=550)
     assert (night.code, night.reached) == (0, ()), night.said
