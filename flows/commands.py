@@ -9,11 +9,12 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
 from models.errors import FutingError
+
+Command = Any  # Typer brings a click of its own, whose classes are not to be imported by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ ELSEWHERE: dict[str, Elsewhere] = {
     "rules": Elsewhere("flows.rules_cli", "rules_app", "Check, test, list and compare rules."),
     "weights": Elsewhere("flows.download", "weights_app", "List, fetch and verify model weights."),
     "purge": Elsewhere("flows.purge", "command", "Remove calls from every table, journal and cache."),
-    "review": Elsewhere("flows.review.serve", "command", "Serve the review page."),
-    "user": Elsewhere("flows.review.accounts", "user_app", "Add, list and remove accounts of the review page."),
+    "review": Elsewhere("flows.review.commands", "review", "Serve the review page."),
+    "user": Elsewhere("flows.review.commands", "user_app", "Add, list and remove accounts of the review page."),
     "doctor": Elsewhere("flows.doctor", "command", "Say what this machine will do, and whether the last night happened."),
     "demo": Elsewhere("flows.demo", "command", "Hear the demo night and show its worst calls."),
 }
@@ -44,15 +45,15 @@ ORDER = ("run", "read", "rerun", "show", "review", "user", "evaluate", "rules", 
 class LazyGroup(TyperGroup):
     """The commands of `flows.cli` and, without importing them, those of ELSEWHERE."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         names = {*super().list_commands(ctx), *ELSEWHERE}
         return sorted(names, key=lambda n: (ORDER.index(n) if n in ORDER else len(ORDER), n))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Command:
         place = ELSEWHERE.get(cmd_name)
         return super().get_command(ctx, cmd_name) if place is None else load(cmd_name, place)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         rows = []
         for name in self.list_commands(ctx):
             here = super().get_command(ctx, name)
@@ -61,7 +62,7 @@ class LazyGroup(TyperGroup):
             formatter.write_dl(rows)
 
 
-def load(name: str, place: Elsewhere) -> click.Command:
+def load(name: str, place: Elsewhere) -> Command:
     """Import a command; raises FutingError when this installation lacks it."""
     try:
         found: Any = getattr(importlib.import_module(place.module), place.attribute)

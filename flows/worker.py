@@ -70,7 +70,9 @@ class GuardedEars:
 
     def hear(self, sounds: Sequence[Sound], progress: Progress | None = None) -> Iterator[HeardCall | NotHeard]:
         """One answer a sound. Raises WeightsError or FutingError only when the models cannot be loaded at all."""
-        groups = [list(sounds)]
+        groups = [list(sounds)] if sounds else []
+        if not sounds:
+            self._start()
         while groups:
             group = groups.pop(0)
             waiting = {s.recording.call_id: s for s in group}

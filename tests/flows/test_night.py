@@ -126,7 +126,7 @@ def test_a_file_still_growing_is_skipped_and_heard_by_the_next_pass(tmp_path: Pa
 def test_too_little_room_stops_the_night_before_and_between_shards(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     source = a_night(tmp_path / "in", 4)
     greedy = replace(settings, night=replace(settings.night, free_space_mib=1 << 40, shard_calls=2))
-    with pytest.raises(FutingError, match="less than night.free_space_mib"):
+    with pytest.raises(FutingError, match=r"less than night\.free_space_mib"):
         heard(source, tmp_path / "out", greedy)
     frugal = replace(settings, night=replace(settings.night, shard_calls=2))
     checks = iter([10**6, 10**6])
