@@ -1,7 +1,7 @@
 """YAML values of rule and lexicon files, in; compiled rules and every mistake in them, out.
 
-Each `_name` method reads one key of the language and says what is wrong with it in terms of that key: what, where, how to mend. The surprising choice: a mistake never
-raises; it is noted and the reading goes on, so that one check shows all of them.
+Each `_name` method reads one key of the language and says what is wrong with it in terms of that key: what, where, how to mend. The surprising
+choice: a mistake never raises; it is noted and the reading goes on, so that one check shows all of them.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ TYPES: dict[str, frozenset[str]] = {
 }
 OPERATORS = ("phrases", "regex", "near", "similar", "entity", "repeats", "turn", "sound", "all", "any", "none", "n_of", "after", "before", "around")
 WHEN_KEYS = ("first", "last", "after", "before", "around", "call", "sound", "turn", "any", "all", "none")
+_AROUND = ("after", "before", "around", "call", "sound", "first", "last", "any")
 UNLESS_KEYS = (
     *DETECTORS,
     "part_of_word",
@@ -55,17 +56,11 @@ UNLESS_KEYS = (
     "sentence",
     "turn",
     "regex",
-    "after",
-    "before",
-    "around",
-    "call",
-    "sound",
-    "first",
-    "last",
-    "any",
+    *_AROUND,
 )
 SOUND_MEASURES = (
-    "overlap_s", "interrupts_s", "silence_before_s", "silence_after_s", "chars_per_min", "rate_rise", "loudness_rise_db", "pitch_rise_st", "heat", "customer_heat",
+    "overlap_s", "interrupts_s", "silence_before_s", "silence_after_s", "chars_per_min", "rate_rise", "loudness_rise_db", "pitch_rise_st",
+    "heat", "customer_heat",
 )  # fmt: skip
 RULE_KEYS = (
     "id",
@@ -525,7 +520,7 @@ class Compiler:
             if k in value
         }
         regexes = [self._regex((*at, "regex"), r) for r in self._strings((*at, "regex"), value.get("regex"))]
-        conditions = [self._condition((*at, k), k, value[k]) for k in ("after", "before", "around", "call", "sound", "first", "last", "any") if k in value]
+        conditions = [self._condition((*at, k), k, value[k]) for k in _AROUND if k in value]
         return Unless(
             detectors=tuple(detectors),
             part_of_word=self._flag((*at, "part_of_word"), value.get("part_of_word", True)),
@@ -637,7 +632,7 @@ class Compiler:
         for part in walk(condition):
             for index in part.chains if isinstance(part, Phrases) else ():
                 chain = self.chains[index]
-                if any(all(any(e in s for e in exceptions) for s in spellings) for spellings in (chain.parts[chain.key].all,)):
+                if any(part.all and not part.optional and not part.pause and all(any(e in s for e in exceptions) for s in part.all) for part in chain.parts):
                     self._bad(
                         at,
                         f"'{chain.source}' of '{rule_id}' is never met: one of its own exceptions stands in it",

@@ -1,7 +1,7 @@
 """A rule book, in; which of its rules do not do what their own examples say, out.
 
-The surprising choice: an example is read with the whole book, so that anchors, lexicons and heat work as in a night; only the rule itself is asked about. Heat is
-felt as in a night, unless the example gives its own.
+The surprising choice: an example is read with the whole book, so that anchors, lexicons and heat work as in a night; only the rule itself is
+asked about. Heat is felt as in a night, unless the example gives its own.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A heard call and a rule book, in; moments — quotes with a place, a score and its doubt — out.
 
-`look` normalises the turns once and finds every phrase of every rule; `find_hits` asks the rules in the order of their anchors; `find` makes moments of what the active
-rules hit. Heat is computed from moments (heat.py), so `find` is called twice: without heat for the rules that do not ask for it, with heat
-for all. The surprising choice: overlapping candidates of one rule are one cluster that gives at most one hit, decided before exceptions are asked, so
-that an exception can only ever take away.
+`look` normalises the turns once and finds every phrase of every rule; `find_hits` asks the rules in the order of their anchors; `find` makes moments
+of what the active rules hit. Rules may ask for heat, which is computed from moments, so `find` may be called twice: without heat for the rules that do
+not ask for it, then with heat for all. The surprising choice: overlapping candidates of one rule are one cluster that gives at most one hit, decided
+before exceptions are asked, so that an exception can only ever take away.
 """
 
 from __future__ import annotations
@@ -267,7 +267,7 @@ def find(
                 start_s=times[0] if times else None,
                 end_s=times[1] if times else None,
                 meant=claim.meant,
-            )  # fmt: skip
+            )
         )
     return tuple(moments)
 

@@ -1,7 +1,7 @@
 """A turn and model sentences, in; the clauses and sentences of the turn that are close to a model, with their similarity, out.
 
-Similarity is the mean of two Dice coefficients, over character bigrams and over jieba words, so that neither word order nor one other word decides. The surprising
-choice: jieba is asked only where the bigrams alone leave a chance, because almost nothing is similar to anything.
+Similarity is the mean of two Dice coefficients, over character bigrams and over jieba words, so that neither word order nor one other word decides.
+The surprising choice: jieba is asked only where the bigrams alone leave a chance, because almost nothing is similar to anything.
 """
 
 from __future__ import annotations

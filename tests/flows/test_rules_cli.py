@@ -88,7 +88,7 @@ def test_diff_prints_what_is_gained_and_lost_over_stored_nights_and_writes_nothi
     assert "律师" in run(rules_app, ["diff", "--from", str(old), "--config", str(new), "--out", str(nights), "--quotes"]).output
     one = run(rules_app, ["diff", "--from", str(old), "--config", str(new), "--out", str(nights), "--date", "2026-11-02"])
     assert "call-1" not in one.output and "moments +1 −1" in one.output
-    none = run(rules_app, ["diff", "--from", str(old), "--config", str(write(tmp_path / "none", RULES.replace("投诉", "退订")))] + ["--out", str(nights)])
+    none = run(rules_app, ["diff", "--from", str(old), "--config", str(write(tmp_path / "none", RULES.replace("投诉", "退订"))), "--out", str(nights)])
     assert "flag urgent → none" in none.output and "flags changed 2, urgent→none 2" in none.output
     same = run(rules_app, ["diff", "--from", str(old), "--config", str(old), "--out", str(nights)])
     assert "moments +0 −0" in same.output and "call-1" not in same.output

@@ -12,9 +12,9 @@ from statistics import median
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.models.reading.rulekit import call, one, quotes
 
 from models.records import HeardCall, Turn
+from tests.models.reading.rulekit import call, one, quotes
 
 HERE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 SAID = st.text("投诉举报你们没，。！ ", max_size=16)

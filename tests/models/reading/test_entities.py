@@ -41,7 +41,8 @@ def test_entities(said: str, kind: str, expected: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("said", "value"),
-    [("两千五", 2500), ("一万二", 12000), ("三百零五", 305), ("十二", 12), ("一百一", 110), ("三万五千", 35000), ("二零二四", 2024), ("半", 0.5), ("10万", 100000), ("3.5", 3.5), ("几", None), ("", None), ("好", None)],
+    [("两千五", 2500), ("一万二", 12000), ("三百零五", 305), ("十二", 12), ("一百一", 110), ("三万五千", 35000), ("二零二四", 2024),
+     ("半", 0.5), ("10万", 100000), ("3.5", 3.5), ("几", None), ("", None), ("好", None)],
 )  # fmt: skip
 def test_numbers(said: str, value: float | None) -> None:
     assert number(said) == value

@@ -25,8 +25,16 @@ def test_an_honest_regex_passes(pattern: str) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "needed"),
-    [("不.{0,6}我就", ("我就",)), ("(打|找)过", ("过",)), ("[找叫]人?", ("叫", "找")), (r"\d+次?", None), ("a?b?", None), ("(投诉|举报)你", ("举报", "投诉")), ("ABC", ("abc",))],
-)  # fmt: skip
+    [
+        ("不.{0,6}我就", ("我就",)),
+        ("(打|找)过", ("过",)),
+        ("[找叫]人?", ("叫", "找")),
+        (r"\d+次?", None),
+        ("a?b?", None),
+        ("(投诉|举报)你", ("举报", "投诉")),
+        ("ABC", ("abc",)),
+    ],
+)
 def test_required_strings(pattern: str, needed: tuple[str, ...] | None) -> None:
     assert required_strings(pattern) == needed
 

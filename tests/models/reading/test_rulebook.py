@@ -67,7 +67,8 @@ def test_what_is_refused_with_line_and_mend(tmp_path: Path, rules: str, line: in
 
 def test_a_circle_of_anchors_is_refused(tmp_path: Path) -> None:
     rules = HEAD + "".join(
-        f"  - id: escalation.complaint.{a}\n    phrases: [投诉]\n    when: {{after: {{rule: escalation.complaint.{b}}}}}\n    examples: {{hit: [x], miss: [y]}}\n"
+        f"  - id: escalation.complaint.{a}\n    phrases: [投诉]\n    when: {{after: {{rule: escalation.complaint.{b}}}}}\n"
+        "    examples: {hit: [x], miss: [y]}\n"
         for a, b in ("ab", "bc", "ca")
     )
     assert any(

@@ -151,8 +151,11 @@ def test_drafts_and_marks_write_nothing_but_are_found(folder: Path) -> None:
 # ---- exceptions ----
 
 EXCEPTIONS = [
-    "negated: true", "quoted: true", "third_person: true", "self: true", "information: true", "hypothetical: true", "question: true", "withdrawn: true", "negated: 0.3", "question: 0.5",
-    "part_of_word: true", "name: true", "phrases: [没投诉, 好你们]", "clause: [好]", "sentence: [他]", "turn: [算了]", "regex: '投诉.{0,2}们'", "after: {rule: escalation.churn.a}", "last: {turns: 1}", "any: [{phrases: [没]}]", "sound: {heat: {at_least: 0.2}}",
+    "negated: true", "quoted: true", "third_person: true", "self: true", "information: true", "hypothetical: true",
+    "question: true", "withdrawn: true", "negated: 0.3", "question: 0.5",
+    "part_of_word: true", "name: true", "phrases: [没投诉, 好你们]", "clause: [好]",
+    "sentence: [他]", "turn: [算了]", "regex: '投诉.{0,2}们'", "after: {rule: escalation.churn.a}", "last: {turns: 1}",
+    "any: [{phrases: [没]}]", "sound: {heat: {at_least: 0.2}}",
 ]  # fmt: skip
 TWO = """
 kind: escalation
@@ -185,7 +188,7 @@ def test_an_exception_never_adds_a_hit(tmp_path_factory: pytest.TempPathFactory,
     tmp = tmp_path_factory.mktemp("x")
     heard, heat = call(*texts), [0.5] * len(texts)
     off = f"{more.split(':')[0]}: false" if more.split(":")[0] in ("part_of_word", "name") else None
-    fewer = [h for h in find_hits(heard, compiled(tmp, TWO.format(unless=", ".join([*some, more, *free]))), heat)["escalation.complaint.x"]]
+    fewer = list(find_hits(heard, compiled(tmp, TWO.format(unless=", ".join([*some, more, *free]))), heat)["escalation.complaint.x"])
     without = find_hits(heard, compiled(tmp, TWO.format(unless=", ".join([*some, *free, *([off] if off else [])]))), heat)["escalation.complaint.x"]
     assert len(fewer) <= len(without)
     assert sum(h.score for h in fewer) <= sum(h.score for h in without) + 1e-9

@@ -83,8 +83,8 @@ def test_what_is_near_is_spelt_in_the_automaton(heard: str, meant: str) -> None:
 
 
 @given(
-    st.sampled_from("lan nan zhang zang chi ci shi si fen hun fei hui ling lin beng ben".split()),
-    st.sampled_from("lan nan zhang zang chi ci shi si fen hun".split()),
+    st.sampled_from(["lan", "nan", "zhang", "zang", "chi", "ci", "shi", "si", "fen", "hun", "fei", "hui", "ling", "lin", "beng", "ben"]),
+    st.sampled_from(["lan", "nan", "zhang", "zang", "chi", "ci", "shi", "si", "fen", "hun"]),
 )
 def test_confusion_is_symmetric(a: str, b: str) -> None:
     assert confusion(a, b) == confusion(b, a)
