@@ -25,6 +25,7 @@ _SEPARATOR = r"(?:[，,、\s]|的|呃|嗯|那个|啊){0,3}"
 _PIECES: tuple[tuple[str, str], ...] = (
     ("door", rf"{_N}(?:号楼|栋|幢|座|单元|号院|室|户)(?!钱|话)|[A-Za-z甲乙丙丁]\s?[栋座]"),
     ("door", rf"{_N}(?:层|楼)(?!主|盘|市)"),
+    ("phase", rf"{_N}期(?!账单|还款|免息|间)"),
     ("house", rf"{_N}(?:弄|号|组|队)(?!文|线|码|前|后|之前|以前|开始|发|到|晚|早|下午|上午|的时候)"),
     ("room", r"(?<![0-9])[0-9０-９]{3,4}(?![0-9])|(?<![零一二三四五六七八九幺])[零〇一二三四五六七八九幺]{3,4}(?![零一二三四五六七八九十百千幺])"),
     ("road", rf"{_HAN}{{1,6}}?(?:大道|大街|胡同|路|街|巷)(?:[东南西北中]段|[一二三四五六七八九十]+段|[东南西北]?口)?"),
@@ -105,9 +106,13 @@ def find_addresses(turns: Sequence[Turn]) -> list[Span]:
         asked = any(_ASKED.search(t.text) for t in before)
         for chain in _chains(turn.text):
             home = _HOME.search(turn.text, 0, chain[0].end) is not None
-            while chain and chain[-1].kind in {"room", "area"} and not (chain[-1].kind == "room" and len(chain) > 1 and chain[-2].kind in {"door", "house"}):
+            while (
+                chain
+                and chain[-1].kind in {"room", "area", "phase"}
+                and not (chain[-1].kind == "room" and len(chain) > 1 and chain[-2].kind in {"door", "house"})
+            ):
                 chain = chain[:-1]
-            while chain and chain[0].kind in {"area", "room"}:
+            while chain and chain[0].kind in {"area", "room", "phase"}:
                 chain = chain[1:]
             if chain and _finds_a_door(chain, asked, home):
                 spans.append(Span(k, chain[0].start, chain[-1].end, "address"))
