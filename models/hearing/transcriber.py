@@ -218,7 +218,7 @@ def spoken_words(words: Iterable[tuple[str, float, float, float]], duration_s: f
 
 
 def _is_mark(c: str) -> bool:
-    return c.isspace() or unicodedata.category(c)[0] in "PSZ" and c not in "%+&@#"
+    return c.isspace() or (unicodedata.category(c)[0] in "PSZ" and c not in "%+&@#")
 
 
 @cache

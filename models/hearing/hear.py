@@ -1,0 +1,279 @@
+"""Recordings to heard calls: the whole of hearing, from encoded bytes to turns with words and roles.
+
+In: `Sound`s. Out: one `HeardCall` or `NotHeard` a sound. Surprising: calls are heard one after the other on a CPU and only
+chunks of one call share a batch, because a row's last bits may depend on what lies beside it, and a night that is resumed
+must end with the same tables as one that was not. A GPU gets larger batches of the same call.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from models.errors import CallError, WeightsError
+from models.hearing.acoustics import loudness_db, pitch_hz
+from models.hearing.audio import SAMPLE_RATE_HZ, Audio, Samples, decode
+from models.hearing.packing import pack, unpack
+from models.hearing.roles import Side, agent_side, company_roles
+from models.hearing.segmentation import Segmenter
+from models.hearing.settings import HearingSettings
+from models.hearing.sides import Spans, intersect_s, join, own_speech
+from models.hearing.speakers import VoiceEncoder, new_voice, separate
+from models.hearing.transcriber import SENTENCE_END, Spoken, Transcriber, transcribe
+from models.hearing.weights import EarsPaths
+from models.records import HeardCall, NotHeard, Progress, Recording, Role, Sound, Turn, Word
+
+log = logging.getLogger(__name__)
+
+TURN_GAP_S = 0.8  # a pause shorter than this does not end a turn
+COMMA_S = 0.35  # a pause inside a turn that is written as a comma where the recogniser wrote nothing
+SHORTEST_TURN_S = 0.15
+VOICED_TURN_S = 1.0  # turns shorter than this say too little about whose voice it is
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where the models run and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One side of a recording before its words: the sound it is heard in, and its spans (start_s, end_s)."""
+
+    sound: Samples
+    spans: Spans
+    channel: int | None
+
+
+class HearingEars:
+    """Loaded models that hear. Satisfies records.Ears."""
+
+    def __init__(self, transcriber: Transcriber, segmenter: Segmenter, encoder: VoiceEncoder, role_bar: float, device: Device) -> None:
+        self._transcriber, self._segmenter, self._encoder, self._role_bar = transcriber, segmenter, encoder, role_bar
+        self.device = device
+
+    @property
+    def asr_model(self) -> str:
+        return self._transcriber.name
+
+    @property
+    def diarizer(self) -> str:
+        return "segmentation-3.0+campplus"
+
+    def hear(self, sounds: Sequence[Sound], progress: Progress | None = None) -> Iterator[HeardCall | NotHeard]:
+        for sound in sounds:
+            yield self._hear_one(sound, progress)
+
+    def _hear_one(self, sound: Sound, progress: Progress | None) -> HeardCall | NotHeard:
+        call_id = sound.recording.call_id
+        audio: Audio | None = None
+        try:
+            audio = decode(sound.encoded)
+            return self._heard(sound.recording, audio, progress)
+        except CallError as error:
+            return NotHeard(call_id, error.code, str(error))
+        except (MemoryError, torch.OutOfMemoryError):
+            return NotHeard(call_id, "out_of_memory", "memory ran out while this call was heard; it is tried again by the next run", *_facts(audio))
+        except WeightsError:
+            raise
+        except Exception as error:  # one call must never end the night; the message carries no content
+            where = error.__traceback__
+            while where is not None and where.tb_next is not None:
+                where = where.tb_next
+            at = f" at {where.tb_frame.f_code.co_name}:{where.tb_lineno}" if where else ""
+            log.error("call %s could not be heard: %s%s", call_id, type(error).__name__, at)
+            return NotHeard(
+                call_id, "undecodable", f"hearing failed ({type(error).__name__}{at}); please report it with the recording's format", *_facts(audio)
+            )
+
+    def _heard(self, recording: Recording, audio: Audio, progress: Progress | None) -> HeardCall:
+        tell = _teller(progress, audio.duration_s)
+        voices, clear = self._voices(audio, tell)
+        packed = [(v, p) for v, voice in enumerate(voices) for p in pack(voice.sound, voice.spans)]
+        speech_s = max(sum(p.chunk.speech_s for _, p in packed), 1e-9)
+        texts = transcribe(self._transcriber, [p.chunk for _, p in packed], lambda s: tell("words", s / speech_s))
+        words: dict[tuple[int, int], list[Spoken]] = {}
+        for (v, p), t in zip(packed, texts, strict=True):
+            for span, spoken in unpack(p, t.spoken).items():
+                words.setdefault((v, span), []).extend(spoken)
+        said = [(v, span, sorted(w, key=lambda s: s.start_s)) for (v, span), w in words.items()]
+        turns, confidence = self._turns(voices, said, recording, clear)
+        notes = list(audio.notes)
+        if not turns:
+            notes.append("no_speech")
+        elif len({t.by_customer for t in turns}) < 2:
+            notes.append("one_side")
+        return HeardCall(
+            call_id=recording.call_id,
+            turns=tuple(turns),
+            layout=audio.layout,
+            duration_s=round(audio.duration_s, 3),
+            channels=audio.channels,
+            sample_rate_hz=audio.sample_rate_hz,
+            started_at=recording.started_at,
+            agent_id=recording.agent_id,
+            team=recording.team,
+            queue=recording.queue,
+            direction=recording.direction,
+            customer_ref=recording.customer_ref,
+            role_confidence=round(confidence, 3) if turns else None,
+            notes=tuple(notes),
+            asr_model=self.asr_model,
+            diarizer=self.diarizer,
+        )
+
+    def _voices(self, audio: Audio, tell: Callable[[str, float], None]) -> tuple[list[Voice], float]:
+        """The sides of a recording, and how clearly they are apart (1 on true stereo)."""
+        activities = self._segmenter(list(audio.samples), tell=lambda s: tell("speech", s / (audio.duration_s * len(audio.samples))))
+        if audio.layout == "stereo":
+            spans = own_speech(audio.samples, activities, TURN_GAP_S)
+            return [Voice(x, s, c) for x, s, c in zip(audio.samples, spans, audio.source_channels, strict=True) if s], 1.0
+        sides = separate(audio.samples[0], activities[0], self._encoder)
+        tell("voices", 1.0)
+        out = []
+        for k in (0, 1):
+            own = [(s.start_s, s.end_s) for s in sides.stretches if s.side == k]
+            if own:
+                out.append(
+                    Voice(audio.samples[0], [s for s in join([*own, *_touching(sides.overlaps_s, own)], TURN_GAP_S) if s[1] - s[0] >= SHORTEST_TURN_S], None)
+                )
+        return out, sides.confidence if len(out) == 2 else 1.0
+
+    def _turns(self, voices: list[Voice], said: list[tuple[int, int, list[Spoken]]], recording: Recording, clear: float) -> tuple[list[Turn], float]:
+        """Turns with roles, in order of start, and the call's role confidence."""
+        said = sorted(said, key=lambda s: (voices[s[0]].spans[s[1]], s[0]))
+        present = sorted({v for v, _, _ in said})
+        if not present:
+            return [], 0.0
+        sides = [
+            Side(tuple(written(w) for v, _, w in said if v == k), next(voices[k].spans[s][0] for v, s, _ in said if v == k), voices[k].channel) for k in present
+        ]
+        agent, sure = agent_side(sides, recording.direction, recording.agent_channel)
+        confidence = 0.5 + (sure - 0.5) * (0.5 + 0.5 * clear)
+        roles: dict[tuple[int, int], Role] = {}
+        for n, k in enumerate(present):
+            mine = [(span, w) for v, span, w in said if v == k]
+            if n == agent or (len(present) > 2 and n != max(range(len(present)), key=lambda i: 0 if i == agent else len(sides[i].texts))):
+                roles |= {(k, span): r for (span, _), r in zip(mine, self._company(voices[k], mine), strict=True)}
+            else:
+                roles |= {(k, span): "customer" for span, _ in mine}
+        spans = [join(v.spans, 0.0) for v in voices]
+        turns = []
+        for i, (v, s, w) in enumerate(said):
+            a, b = voices[v].spans[s]
+            others = join([x for j, o in enumerate(spans) if j != v for x in o], 0.0)
+            turns.append(_turn(i, roles[v, s], confidence, f"{'channel' if voices[v].channel is not None else 'voice'}{v}", a, b, w, voices[v].sound, others))
+        return turns, confidence
+
+    def _company(self, voice: Voice, mine: list[tuple[int, list[Spoken]]]) -> list[Role]:
+        """Roles on the company's side: one agent, unless another voice is heard there."""
+        texts = [written(w) for _, w in mine]
+        long = [i for i, (span, _) in enumerate(mine) if voice.spans[span][1] - voice.spans[span][0] >= VOICED_TURN_S]
+        if len(long) < 2:
+            return company_roles(texts, (0, 0, 0.0))
+        first, end, gap = new_voice(self._encoder(voice.sound, [voice.spans[mine[i][0]] for i in long]))
+        # back from the long turns to all of them: a short turn goes with the long one before it
+        starts = [0 if first == 0 else long[first], len(mine) if end == len(long) else long[end]]
+        return company_roles(texts, (starts[0], starts[1], gap))
+
+
+def load_ears(settings: HearingSettings, paths: EarsPaths) -> HearingEars:
+    """Load every model once. Raises WeightsError, in one sentence, when a file is missing or not what it should be."""
+    device = choose_device(settings)
+    cuda = device.name == "cuda"
+    torch_device = torch.device(device.name)
+    batch = settings.batch_size or (16 if cuda else 8)
+    engine = settings.engine if settings.engine != "auto" else ("whisper" if paths.whisper.suffix == ".pt" else "ctranslate")
+    transcriber: Transcriber
+    if engine == "whisper":
+        from models.hearing.whisper_engine import WhisperEngine
+
+        transcriber = WhisperEngine(paths.whisper, torch_device, settings.beam_size, settings.prompt, batch, paths.name)
+    else:
+        from models.hearing.ctranslate_engine import CtranslateEngine
+
+        transcriber = CtranslateEngine(
+            paths.whisper, device.name, "float16" if cuda else "int8", settings.beam_size, settings.prompt, batch, torch.get_num_threads(), paths.name
+        )
+    return HearingEars(
+        transcriber, Segmenter(paths.segmentation, torch_device, 64 if cuda else 16), VoiceEncoder(paths.voices, torch_device), settings.role_bar, device
+    )
+
+
+def choose_device(settings: HearingSettings) -> Device:
+    """CUDA where a GPU answers or is asked for, else the CPU. Raises WeightsError when CUDA is asked for and absent."""
+    there = torch.cuda.is_available()
+    if settings.device == "cuda" and not there:
+        raise WeightsError("--device cuda: no CUDA GPU answers here; use --device cpu or check the driver with nvidia-smi")
+    if settings.device == "cpu":
+        return Device("cpu", "asked for")
+    return Device("cuda", torch.cuda.get_device_name(0)) if there else Device("cpu", "no CUDA GPU answers here")
+
+
+def written(spoken: Sequence[Spoken]) -> str:
+    """Words as a sentence: their marks, a comma where a pause had none, and an end."""
+    out: list[str] = []
+    for i, s in enumerate(spoken):
+        mark = s.mark
+        if not mark and i + 1 < len(spoken) and spoken[i + 1].start_s - s.end_s >= COMMA_S:
+            mark = "，"
+        out.append(s.text + mark)
+    text = "".join(out)
+    if text and text[-1] not in SENTENCE_END:
+        text = text.rstrip("，、；：") + ("？" if text.rstrip("，、；：")[-1:] in "吗呢么" else "。")
+    return text
+
+
+def _turn(index: int, role: Role, confidence: float, speaker: str, start_s: float, end_s: float, spoken: list[Spoken], sound: Samples, others: Spans) -> Turn:
+    piece = sound[int(start_s * SAMPLE_RATE_HZ) : int(end_s * SAMPLE_RATE_HZ)]
+    chars = sum(len(s.text) for s in spoken)
+    return Turn(
+        index=index,
+        role=role,
+        text=written(spoken),
+        start_s=round(start_s, 3),
+        end_s=round(end_s, 3),
+        words=tuple(Word(s.text, round(s.start_s, 3), round(max(s.start_s, s.end_s), 3), round(s.probability, 4)) for s in spoken),
+        role_confidence=round(confidence, 3),
+        speaker=speaker,
+        confidence=round(float(np.mean([s.probability for s in spoken])), 4),
+        loudness_db=_rounded(loudness_db(piece), 2),
+        pitch_hz=_rounded(pitch_hz(piece), 1),
+        chars_per_min=round(60.0 * chars / max(end_s - start_s, 0.1), 1),
+        overlap_s=round(intersect_s([(start_s, end_s)], others), 3),
+    )
+
+
+def _touching(overlaps: Sequence[tuple[float, float]], own: Spans) -> Spans:
+    """Overlaps that begin or end within 0.5 s of a side's own speech: that side took part in them."""
+    return [(a, b) for a, b in overlaps if any(s - 0.5 <= b and a <= e + 0.5 for s, e in own)]
+
+
+def _teller(progress: Progress | None, duration_s: float) -> Callable[[str, float], None]:
+    done = {"speech": 0.0, "voices": 0.0, "words": 0.0}
+    share = {"speech": 0.2, "voices": 0.1, "words": 0.7}
+
+    def tell(stage: str, part: float) -> None:
+        done[stage] = min(1.0, done[stage] + part)
+        if progress is not None:
+            progress(stage, duration_s * sum(share[k] * v for k, v in done.items()), duration_s)
+
+    return tell
+
+
+def _facts(audio: Audio | None) -> tuple[float | None, int | None, int | None]:
+    return (None, None, None) if audio is None else (round(audio.duration_s, 3), audio.channels, audio.sample_rate_hz)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+__all__ = ["HearingEars", "choose_device", "load_ears"]
