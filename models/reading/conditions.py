@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Protocol
 
 from rapidfuzz import fuzz
@@ -26,7 +27,8 @@ Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where a condition is met: norm offsets. wordless: it holds for the whole turn and quotes nothing of its own."""
+    """Where a condition is met: norm offsets. gaps: stretches inside that no part of the phrase covers. wordless: it holds for the whole turn and quotes
+    nothing of its own."""
 
     start: int
     end: int
@@ -34,6 +36,7 @@ class Span:
     match: Match = "exact"
     meant: str | None = field(default=None, repr=False)
     wordless: bool = False
+    gaps: tuple[tuple[int, int], ...] = ()
 
 
 class View(Protocol):
@@ -239,12 +242,14 @@ def runs(found: Found) -> list[tuple[int, int]]:
 def _phrases(condition: Phrases, view: View) -> list[Span]:
     out = []
     for found in view.found(condition.chains):
+        solid = runs(found)
         if view.whole_words and any(
-            end - start < WHOLE and cuts_a_word(view.text.norm, view.words(), *view.text.norm_span(start, end)) for start, end in runs(found)
+            end - start < WHOLE and cuts_a_word(view.text.norm, view.words(), *view.text.norm_span(start, end)) for start, end in solid
         ):
             continue
         low, high = view.text.norm_span(found.start, found.end)
-        out.append(Span(low, high, found.factor, "exact" if found.meant is None else "sounds_like", found.meant))
+        gaps = tuple((view.text.place[a[1] - 1] + 1, view.text.place[b[0]]) for a, b in pairwise(solid))
+        out.append(Span(low, high, found.factor, "exact" if found.meant is None else "sounds_like", found.meant, gaps=gaps))
     return out
 
 
@@ -343,7 +348,7 @@ def _all(condition: AllOf, view: View) -> list[Span]:
             else:
                 factor *= max(s.factor for s in near)
         else:
-            out.append(Span(span.start, span.end, factor, span.match, span.meant))
+            out.append(replace(span, factor=factor))
     return out
 
 

@@ -99,6 +99,19 @@ def negated(text: Text, start: int, end: int, role: Role) -> bool:
     return False
 
 
+def negated_within(text: Text, gap_start: int, gap_end: int) -> bool:
+    """A negator in a gap of the phrase whose scope reaches what follows the gap: 我｜没想｜打官司 for the phrase 我*打官司."""
+    low, _ = clause_span(text, gap_start, gap_start)
+    gap = text.norm[gap_start:gap_end]
+    around = text.norm[low : gap_end + 4]
+    clear = [(m.start() + low - gap_start, m.end() + low - gap_start) for m in _NO_DENIAL.finditer(around)]
+    for m in _NEGATOR.finditer(gap):
+        rest = gap[m.end() :]
+        if not any(s < m.end() and m.start() < e for s, e in clear) and _HANDS_ON.fullmatch(rest) and not _BREAKS_SCOPE.search(rest):
+            return True
+    return False
+
+
 def _asks_back(text: Text, start: int, end: int, negator: str) -> bool:
     """你们不是骗人吗 affirms; 你没骗我吗 does too: a negative question of this kind expects yes."""
     _, high = sentence_span(text, start, end)
@@ -224,7 +237,7 @@ DETECTORS: dict[str, Callable[[Text, int, int, Role], bool]] = {
     "withdrawn": withdrawn,
 }
 
-_FUNCTION_RIGHT = frozenset("们的了吗呢吧啊呀嘛呗着过得儿地")
+_FUNCTION_RIGHT = frozenset("有是们的了吗呢吧啊呀嘛呗着过得儿地")
 _FUNCTION_LEFT = frozenset("0123456789零一二三四五六七八九十两半几说讲是就都也又还真太很再这那你我他有要给把被让在和跟会能可不没请去来")
 
 

@@ -17,7 +17,7 @@ from statistics import median
 from models.errors import ConfigError
 from models.reading import similarity
 from models.reading.conditions import Anchor, Embed, Phrases, Similar, Span, holds, spans
-from models.reading.evidence import DETECTORS, part_of_name
+from models.reading.evidence import DETECTORS, negated_within, part_of_name
 from models.reading.merging import merged
 from models.reading.patterns import Found
 from models.reading.rule import Rule, Unless
@@ -346,7 +346,7 @@ def _spared(span: Span, view: _View, unless: Unless) -> float | None:
     factor = 1.0
     if not span.wordless:
         for name, kept in unless.detectors:
-            if DETECTORS[name](text, span.start, span.end, role):
+            if DETECTORS[name](text, span.start, span.end, role) or (name == "negated" and any(negated_within(text, *gap) for gap in span.gaps)):
                 if kept == 0.0:
                     return None
                 factor *= kept

@@ -214,6 +214,26 @@ def test_exceptions(tmp_path: Path, unless: str, said: str, hit: bool) -> None:
     assert bool(quotes(one(tmp_path, f"phrases: [投诉]\nunless: {{{unless}}}"), call(said))) is hit
 
 
+@pytest.mark.parametrize(
+    ("said", "hit"),
+    [
+        ("我没想打官司", False),
+        ("我不打官司", False),
+        ("我现在就打官司", True),
+        ("我受不了了打官司", True),
+        ("我再不打官司", True),
+        ("我不管了打官司", True),
+        ("我是不是得打官司", True),
+    ],
+)
+def test_a_negator_in_a_gap_of_the_phrase_denies_it(tmp_path: Path, said: str, hit: bool) -> None:
+    assert bool(quotes(one(tmp_path, "phrases: ['我*打官司']\nunless: {negated: true}"), call(said))) is hit
+
+
+def test_a_negator_of_the_phrase_itself_denies_nothing(tmp_path: Path) -> None:
+    assert quotes(one(tmp_path, "phrases: ['我(没|不)*打官司']\nunless: {negated: true}"), call("我没有钱打官司"))
+
+
 def test_a_name_of_a_lexicon_is_no_hit(tmp_path: Path) -> None:
     book = one(tmp_path, "phrases: [工商]\nunless: {part_of_word: false}", "banks: {words: [工商银行], names: true}")
     assert quotes(book, call("我的工商银行卡")) == [] and quotes(book, call("我找工商，告你")) == [(0, "工商")]
