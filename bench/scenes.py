@@ -251,4 +251,31 @@ def parse(name: str, flag: str, text: str) -> Scene:
     return Scene(name, flag, tuple(turns))
 
 
+MIDDLE: tuple[str, ...] = (
+    """
+a 您 稍等 ， 我 看 一下 系统 。
+c.12 好 ， 你 看 吧 。
+""",
+    """
+a 请问 订单 是 哪天 下 的 呢 ？
+c.14 {day} 下午 下 的 。
+""",
+    """
+a 收货 是 {place} 那边 对 吧 ？
+c.10 对 ， {place} 。
+""",
+    """
+a 我 这边 显示 金额 是 {sum} 。
+c.16 对 ， 就是 这个 数 。
+""",
+    """
+a 您 用 的 是 {plan} 还是 单独 买 的 {item} ？
+c.11 {item} ， 单独 买 的 。
+""",
+    """
+a 嗯 ， 我 记 一下 。
+c.09 你 记 吧 。
+""",
+)  # ordinary exchanges: some of them in the middle of a scene bring a call to the twenty turns that real ones have
+FILLERS: tuple[Scene, ...] = tuple(parse(f"middle-{i}", "none", text) for i, text in enumerate(MIDDLE))
 SCENES: tuple[Scene, ...] = tuple(parse(*raw) for raw in RAW)

@@ -18,11 +18,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.scenes import PUNCTUATION, SCENES, SEVERITY, SLOTS, Scene
+from bench.scenes import FILLERS, PUNCTUATION, SCENES, SEVERITY, SLOTS, Scene
 from flows.schemas import TABLES
 
 SHANGHAI = timezone(timedelta(hours=8))
-TEAMS = {"售后一组": ("complaints", "refunds"), "售后二组": ("complaints", "logistics"), "会员组": ("members", "billing"), "夜班组": ("complaints", "billing")}
+TEAMS = {"售后一组": ("投诉", "退款"), "售后二组": ("投诉", "物流"), "会员组": ("会员", "账单"), "夜班组": ("投诉", "账单")}
+MISHEARD = {
+    "经理": "经历",
+    "投诉": "头数",
+    "忽悠": "胡优",
+    "举报": "局报",
+    "不便": "不变",
+    "曝光": "报光",
+    "起诉": "起数",
+    "责任": "则任",
+    "领导": "领到",
+    "第四次": "第思次",
+    "规定": "归定",
+    "评价": "平价",
+}
 WEIGHTS = {"none": 20, "review": 3, "urgent": 2}  # of ten calls a little under two are flagged, as on a busy complaints line
 REASON = {
     "agent-contempt": "agent_abuse",
@@ -53,12 +67,16 @@ def make_call(number: int, day: date, rng: random.Random, run_id: str, scene: Sc
     team = rng.choice(list(TEAMS))
     pace = rng.uniform(0.16, 0.24)  # seconds a character
     clock, turns, moments = rng.uniform(0.3, 1.5), [], []
-    for index, turn in enumerate(scene.turns):
+    middle = [t for f in rng.sample(FILLERS, rng.randrange(2, len(FILLERS) + 1)) for t in f.turns]
+    for index, turn in enumerate([*scene.turns[:2], *middle, *scene.turns[2:]]):
         start = clock + (rng.uniform(-0.3, 1.2) if index else 0.0)
         start, t, text, words, found = max(start, 0.0), max(start, 0.0), "", [], {}
-        redactions = []
+        redactions, meant = [], {}
         for token in turn.tokens:
             said = slots[token.text.strip("{}")] if token.text.startswith("{") else token.text
+            if token.moment is not None and said in MISHEARD and rng.random() < 0.3:
+                meant[token.moment] = (said, MISHEARD[said])
+                said = MISHEARD[said]
             if token.text == "{phone}":
                 redactions.append({"start": len(text), "end": len(text) + len(said), "kind": "phone"})
             if said not in PUNCTUATION:
@@ -77,7 +95,7 @@ def make_call(number: int, day: date, rng: random.Random, run_id: str, scene: Sc
         for k, (kind, kind_type) in enumerate(turn.moments):
             a, b, at, to = found[k]
             possible = rng.random() < 0.12
-            match = "sounds_like" if rng.random() < 0.15 else rng.choice(["exact", "pattern"])
+            match = "sounds_like" if k in meant else rng.choice(["exact", "pattern"])
             components = (
                 [{"name": "naming", "quote": text[a : a + 4]}, {"name": "responsibility", "quote": text[max(a, b - 4) : b]}] if kind_type == "warm" else []
             )
@@ -97,7 +115,7 @@ def make_call(number: int, day: date, rng: random.Random, run_id: str, scene: Sc
                     "rule_id": f"{kind}.{kind_type}.{1 + rng.randrange(2)}",
                     "score": round(rng.uniform(0.3, 0.49) if possible else rng.uniform(0.55, 0.98), 3),
                     "match": match,
-                    "meant": text[a:b] if match == "sounds_like" else None,
+                    "meant": text[a:b].replace(meant[k][1], meant[k][0]) if k in meant else None,
                     "components": components,
                     "due_at": None,
                     "severity": SEVERITY.get(kind_type, 1),
@@ -200,7 +218,8 @@ def _call_row(
 
 def failed_call(number: int, day: date, code: str, run_id: str) -> dict[str, object]:
     """The row of a recording that could not be heard."""
-    row: dict[str, object] = dict.fromkeys(TABLES["calls"].names)
+    row: dict[str, object] = {}
+    row.update(dict.fromkeys(TABLES["calls"].names))
     message = {
         "not_audio": "no audio stream in the file; check what the recorder wrote",
         "empty": "the file is empty; fetch it again",

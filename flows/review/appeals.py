@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 from sqlalchemy.engine import Engine, Row
 
 from flows.review import tables, verdicts
@@ -45,7 +46,7 @@ def make(engine: Engine, user: User, call_id: str, anchor: Anchor, grounds: str)
     place = {name: getattr(anchor, name) for name in ANCHOR_FIELDS}
     with engine.begin() as connection:
         made = connection.execute(tables.appeals.insert().values(call_id=call_id, grounds=grounds, author=user.id, at_ms=int(time.time() * 1000), **place))
-        return int(made.inserted_primary_key[0])
+        return tables.new_id(made)
 
 
 def decide(engine: Engine, user: User, appeal_id: int, upheld: bool, comment: str | None = None) -> Appeal:
@@ -63,7 +64,7 @@ def decide(engine: Engine, user: User, appeal_id: int, upheld: bool, comment: st
             )
             answer = "wrong" if upheld else "right"
             verdicts.give(engine, user, appeal.call_id, "moment", answer, appeal.anchor, comment=comment, settles=True, connection=connection)
-    except sa.exc.IntegrityError as error:
+    except exc.IntegrityError as error:
         raise VerdictError("this appeal is decided already") from error
     return next(a for a in read(engine, call_id=appeal.call_id) if a.id == appeal_id)
 

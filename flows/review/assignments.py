@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 from sqlalchemy.engine import Engine
 
 from flows.review import tables
@@ -63,7 +64,7 @@ def _step(engine: Engine, call_id: str, step: int, to: int | None, author: int, 
         with engine.begin() as connection:
             connection.execute(tables.assignments.insert().values(call_id=call_id, step=step, user_id=to, author=author, at_ms=now, until_ms=until))
         return to
-    except sa.exc.IntegrityError:
+    except exc.IntegrityError:
         with engine.connect().execution_options(reads_only=True) as connection:
             return holder(connection, call_id).user_id
 

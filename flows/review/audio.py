@@ -10,11 +10,13 @@ import hashlib
 import io
 import os
 import struct
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 import fsspec
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +29,7 @@ from models.errors import FutingError
 HIGHEST_RATE_HZ = 16_000
 MARGIN_S = 0.12  # silenced on either side of a redacted word: recognisers' word times are that exact at best
 CACHE_BYTES = 2 << 30
+_LOCKS = tuple(threading.Lock() for _ in range(32))
 Samples = npt.NDArray[np.int16]  # (time, channel)
 
 
@@ -66,7 +69,7 @@ def decode(source: str) -> tuple[Samples, int]:
     except Exception as error:  # every storage has its own exceptions
         raise AudioError("the recording is not where it was") from error
     try:
-        with av.open(io.BytesIO(encoded)) as container:
+        with av.open(io.BytesIO(encoded), mode="r") as container:
             if not container.streams.audio:
                 raise AudioError("the recording holds no sound")
             stream = container.streams.audio[0]
@@ -88,7 +91,7 @@ def decode(source: str) -> tuple[Samples, int]:
 
 
 def _array(frame: AudioFrame, width: int) -> Samples:
-    return frame.to_ndarray().reshape(-1, width)
+    return frame.to_ndarray().astype(np.int16, copy=False).reshape(-1, width)
 
 
 def wav(samples: Samples, rate_hz: int) -> bytes:
@@ -109,23 +112,27 @@ def browser_file(out: Path, call_id: str, source: str, run_id: str | None, turns
     spans = silent_spans(turns)
     version = hashlib.sha256(repr((spans, run_id, source)).encode()).hexdigest()[:16]
     path = folder(out) / f"{peaks.key(call_id)}-{version}.wav"
-    if path.exists():
-        os.utime(path)
-        return path
+    with _LOCKS[hash(call_id) % len(_LOCKS)]:  # the page, its wave and its sound ask at once: decoded once
+        if not path.exists():
+            _make(out, call_id, source, spans, path)
+    os.utime(path)
+    return path
+
+
+def _make(out: Path, call_id: str, source: str, spans: Sequence[tuple[float, float]], path: Path) -> None:
     samples, rate = decode(source)
     samples = samples.copy()
     for start_s, end_s in spans:
         samples[max(0, int(start_s * rate)) : max(0, int(end_s * rate))] = 0
     path.parent.mkdir(parents=True, exist_ok=True)
+    if peaks.load(out, call_id) is None:
+        peaks.save(out, call_id, peaks.peaks((samples.T / 32768).astype(np.float32), rate))
     for old in path.parent.glob(f"{peaks.key(call_id)}-*.wav"):
         old.unlink(missing_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}.tmp")
     aside.write_bytes(wav(samples, rate))
     aside.replace(path)
-    if peaks.load(out, call_id) is None:
-        peaks.save(out, call_id, peaks.peaks((samples.T.astype(np.float32) / 32768), rate))
     _trim(path.parent)
-    return path
 
 
 def _trim(where: Path) -> None:

@@ -48,7 +48,8 @@ class Place:
 def draw(engine: Engine, index: Index, user: User, first: str, last: str, each: int, seed: int | None = None) -> int:
     """Draw a sample within the user's scope: `each` flagged and as many unflagged calls, shuffled. Raises VerdictError where there are none."""
     scope, values = user.scope()
-    sql = f"SELECT c.call_id, c.flag IN ('urgent', 'review') AS flagged FROM calls c WHERE c.status = 'ok' AND c.date BETWEEN ? AND ? AND {scope} ORDER BY c.call_id"
+    where = f"c.status = 'ok' AND c.date BETWEEN ? AND ? AND {scope}"
+    sql = f"SELECT c.call_id, c.flag IN ('urgent', 'review') AS flagged FROM calls c WHERE {where} ORDER BY c.call_id"
     rows = index.rows(sql, [first, last, *values]) if 1 <= each <= MOST else []
     sides = {side: [r["call_id"] for r in rows if bool(r["flagged"]) == side] for side in (True, False)}
     if not sides[True] or not sides[False]:
@@ -69,7 +70,7 @@ def draw(engine: Engine, index: Index, user: User, first: str, last: str, each: 
                 at_ms=int(time.time() * 1000),
             )
         )
-        number = int(made.inserted_primary_key[0])
+        number = tables.new_id(made)
         connection.execute(
             tables.sample_calls.insert(), [{"sample": number, "place": i, "call_id": c, "flagged": side} for i, (c, side) in enumerate(drawn, 1)]
         )

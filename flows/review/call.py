@@ -84,11 +84,11 @@ def view(index: Index, row: Row, said: Sequence[Verdict], correction: bool | Non
         row, turns, moments = corrections.reading(row, turns, bool(correction))
     turns, moments = masking.masked(turns, moments)
     moments = in_order(moments)
-    moments = [m | {"effect": heat_change(m, turns)} for m in moments]
+    moments = [dict(m, effect=heat_change(m, turns)) for m in moments]
     anchors = tuple(anchor(m, row) for m in moments)
     groups = standing.groups(said)
     judged, loose = standing.attach(groups, anchors)
-    covers: dict[int, list[Row]] = {}
+    covers: dict[Any, list[Row]] = {}
     for number, m in enumerate(moments):
         covers.setdefault(m["turn"], []).append(m | {"number": number})
     shown = tuple(TurnView(t, runs(pieces(t, covers.get(t["turn"], [])))) for t in turns)

@@ -51,11 +51,24 @@ def label_studio(page: CallView, audio_url: str) -> str:
     dialogue = [{"author": t.row["role"], "text": t.row["text"], "start": t.row["start_s"], "end": t.row["end_s"]} for t in page.turns]
     places = {t.row["turn"]: i for i, t in enumerate(page.turns)}
     results = [
-        {"id": f"m{i}", "from_name": "moments", "to_name": "dialogue", "type": "paragraphlabels", "score": m["score"],
-         "value": {"start": str(places[m["turn"]]), "end": str(places[m["turn"]]), "startOffset": m["char_start"], "endOffset": m["char_end"], "text": m["quote"],
-                   "paragraphlabels": [f"{m['kind']}/{m['type']}"]}}
-        for i, m in enumerate(page.moments) if m["turn"] in places
-    ]  # fmt: skip
+        {
+            "id": f"m{i}",
+            "from_name": "moments",
+            "to_name": "dialogue",
+            "type": "paragraphlabels",
+            "score": m["score"],
+            "value": {
+                "start": str(places[m["turn"]]),
+                "end": str(places[m["turn"]]),
+                "startOffset": m["char_start"],
+                "endOffset": m["char_end"],
+                "text": m["quote"],
+                "paragraphlabels": [f"{m['kind']}/{m['type']}"],
+            },
+        }
+        for i, m in enumerate(page.moments)
+        if m["turn"] in places
+    ]
     predictions = [{"model_version": page.row["rules_version"], "result": results}]
     task = {"data": {"call_id": page.row["call_id"], "audio": audio_url, "dialogue": dialogue}, "predictions": predictions}
     return json.dumps([task], ensure_ascii=False, indent=1)

@@ -65,12 +65,28 @@ def reading(row: Row, turns: Sequence[Mapping[str, Any]], swapped: bool) -> tupl
     turned = [dict(t) | {"role": r.role, "role_confidence": 1.0, "heat": h} for t, r, h in zip(turns, right.turns, reading.heat, strict=True)]
     moments = [
         {
-            "call_id": row["call_id"], "moment": m.index, "kind": m.kind, "type": m.type, "role": m.role, "turn": m.turn, "start_s": m.start_s, "end_s": m.end_s, "quote": m.quote,
-            "char_start": m.char_start, "char_end": m.char_end, "rule_id": m.rule_id, "score": m.score, "match": m.match, "meant": m.meant, "severity": m.severity, "due_at": m.due_at,
-            "components": [{"name": c.name, "quote": c.quote} for c in m.components], "run_id": row["run_id"],
+            "call_id": row["call_id"],
+            "moment": m.index,
+            "kind": m.kind,
+            "type": m.type,
+            "role": m.role,
+            "turn": m.turn,
+            "start_s": m.start_s,
+            "end_s": m.end_s,
+            "quote": m.quote,
+            "char_start": m.char_start,
+            "char_end": m.char_end,
+            "rule_id": m.rule_id,
+            "score": m.score,
+            "match": m.match,
+            "meant": m.meant,
+            "severity": m.severity,
+            "due_at": m.due_at,
+            "components": [{"name": c.name, "quote": c.quote} for c in m.components],
+            "run_id": row["run_id"],
         }
         for m in reading.moments
-    ]  # fmt: skip
+    ]
     measures = {n: getattr(reading.measures, n) for n in reading.measures.__dataclass_fields__}
     reasons = [{"code": r.code, "moment": r.moment, "params": [{"key": k, "value": v} for k, v in r.params]} for r in reading.reasons]
     fresh = (

@@ -11,6 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import event, exc
 from sqlalchemy.engine import Engine, make_url
 
 from models.errors import ConfigError
@@ -29,7 +30,7 @@ def connect(url: str) -> Engine:
     """An engine on an up-to-date store. Raises ConfigError where the store cannot be reached or written."""
     try:
         parsed = make_url(url)
-    except sa.exc.ArgumentError as error:
+    except exc.ArgumentError as error:
         raise ConfigError(f"--db {url!r} is no database URL; write sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME") from error
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
@@ -37,15 +38,15 @@ def connect(url: str) -> Engine:
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_S, "check_same_thread": False})
-        sa.event.listen(engine, "connect", _careful)
-        sa.event.listen(engine, "begin", _immediate)
+        event.listen(engine, "connect", _careful)
+        event.listen(engine, "begin", _immediate)
     elif parsed.get_backend_name() == "postgresql":
         engine = sa.create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
     else:
         raise ConfigError(f"--db: {parsed.get_backend_name()} is not supported; write sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME")
     try:
         upgrade(engine)
-    except sa.exc.SQLAlchemyError as error:
+    except exc.SQLAlchemyError as error:
         raise ConfigError(
             f"the verdict store {parsed.render_as_string(hide_password=True)} cannot be opened ({type(error).__name__}); "
             "check that it runs and that you may write to it"

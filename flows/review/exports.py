@@ -29,15 +29,35 @@ WHATS = ("verdicts", "moments", "calls")
 MOST = 1_000_000
 RISKY = ("=", "+", "-", "@", "\t", "\r")
 VERDICT_COLUMNS = {
-    "verdict": pa.int64(), "call_id": pa.string(), "target": pa.string(), "answer": pa.string(), "why": pa.string(), "comment": pa.string(), "author": pa.string(), "at": pa.timestamp("ms", tz="UTC"),
-    "standing": pa.bool_(), "settles": pa.bool_(), "takes_back": pa.int64(), "blind_sample": pa.int64(), "kind": pa.string(), "type": pa.string(), "side": pa.string(), "start_s": pa.float64(),
-    "end_s": pa.float64(), "turn": pa.int32(), "rule_id": pa.string(), "rules_version": pa.string(), "score": pa.float64(), "run_id": pa.string(),
-}  # fmt: skip
+    "verdict": pa.int64(),
+    "call_id": pa.string(),
+    "target": pa.string(),
+    "answer": pa.string(),
+    "why": pa.string(),
+    "comment": pa.string(),
+    "author": pa.string(),
+    "at": pa.timestamp("ms", tz="UTC"),
+    "standing": pa.bool_(),
+    "settles": pa.bool_(),
+    "takes_back": pa.int64(),
+    "blind_sample": pa.int64(),
+    "kind": pa.string(),
+    "type": pa.string(),
+    "side": pa.string(),
+    "start_s": pa.float64(),
+    "end_s": pa.float64(),
+    "turn": pa.int32(),
+    "rule_id": pa.string(),
+    "rules_version": pa.string(),
+    "score": pa.float64(),
+    "run_id": pa.string(),
+}
 MOMENT_COLUMNS = (
     "c.date, m.call_id, m.moment, m.kind, m.type, m.role, m.turn, m.start_s, m.end_s, m.quote, m.rule_id, m.score, m.match, m.meant, m.severity, m.run_id"
 )
 CALL_COLUMNS = (
-    "c.date, c.call_id, c.agent_id, c.team, c.queue, c.started_at, c.duration_s, c.flag, c.priority, c.level, c.unresolved, c.apology_formula, c.apology_warm, c.apology_effect, c.heat_peak, "
+    "c.date, c.call_id, c.agent_id, c.team, c.queue, c.started_at, c.duration_s, c.flag, c.priority, c.level, c.unresolved, "
+    "c.apology_formula, c.apology_warm, c.apology_effect, c.heat_peak, "
     "coalesce(s.reviewed, false) AS reviewed, coalesce(s.disputed, false) AS disputed, coalesce(s.judged, 0) AS judged, c.run_id"
 )
 
@@ -53,9 +73,22 @@ def verdict_table(states: States, names: dict[int, str], seen: set[str] | None) 
             a = v.anchor
             at = {n: getattr(a, n) for n in ("kind", "type", "side", "start_s", "end_s", "turn", "rule_id", "rules_version", "score", "run_id")}
             rows.append(
-                {"verdict": v.id, "call_id": call_id, "target": v.target, "answer": v.answer, "why": v.why, "comment": v.comment, "author": names.get(v.author, "?"), "at": v.at_ms,
-                 "standing": v.id in alive, "settles": v.settles, "takes_back": v.takes_back, "blind_sample": v.blind} | at
-            )  # fmt: skip
+                {
+                    "verdict": v.id,
+                    "call_id": call_id,
+                    "target": v.target,
+                    "answer": v.answer,
+                    "why": v.why,
+                    "comment": v.comment,
+                    "author": names.get(v.author, "?"),
+                    "at": v.at_ms,
+                    "standing": v.id in alive,
+                    "settles": v.settles,
+                    "takes_back": v.takes_back,
+                    "blind_sample": v.blind,
+                }
+                | at
+            )
     rows.sort(key=lambda r: r["verdict"])
     return pa.Table.from_pylist(rows, schema=pa.schema(list(VERDICT_COLUMNS.items())))
 
@@ -65,7 +98,8 @@ def view_table(index: Index, what: str, f: queue.Filters, user: User) -> pa.Tabl
     first, last = queue.days(index, f)
     where, values = queue.conditions(f, user, first, last)
     if what == "moments":
-        sql = f"SELECT {MOMENT_COLUMNS} FROM moments m JOIN calls c USING (call_id) LEFT JOIN work.states s USING (call_id) WHERE {where} ORDER BY m.call_id, m.moment LIMIT {MOST}"
+        source = "FROM moments m JOIN calls c USING (call_id) LEFT JOIN work.states s USING (call_id)"
+        sql = f"SELECT {MOMENT_COLUMNS} {source} WHERE {where} ORDER BY m.call_id, m.moment LIMIT {MOST}"
     else:
         sql = f"SELECT {CALL_COLUMNS} {queue.SOURCE} WHERE {where} {queue.ORDER} LIMIT {MOST}"
     table = index.table(sql, values)

@@ -104,7 +104,7 @@ class Index:
 
     def table(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The answer of a query as an Arrow table."""
-        return self._connection.cursor().execute(sql, list(parameters)).to_arrow_table()
+        return self._connection.cursor().sql(sql, params=list(parameters)).to_arrow_table()
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         self._connection.cursor().execute(sql, list(parameters))
@@ -222,10 +222,12 @@ class Index:
                 FROM {turns} GROUP BY call_id),
             marked AS (
                 SELECT call_id, min(score) FILTER (score >= 0.5) AS least, list_distinct(list(kind || '/' || type) FILTER (score >= 0.5)) AS types,
-                    list({{'s': start_s::FLOAT, 'kind': kind, 'type': type, 'role': role, 'score': score::FLOAT, 'severity': severity::INTEGER}} ORDER BY start_s) AS marks
+                    list({{'s': start_s::FLOAT, 'kind': kind, 'type': type, 'role': role, 'score': score::FLOAT, 'severity': severity::INTEGER}}
+                         ORDER BY start_s) AS marks
                 FROM {moments} GROUP BY call_id)
             SELECT ?, {_select("calls", names, "c.")}, v.curve, m.marks, coalesce(m.types, []),
-                coalesce(c.role_confidence < {DOUBTFUL_ROLE}, false) OR coalesce(v.sure < {DOUBTFUL_WORDS}, false) OR coalesce(m.least < {DOUBTFUL_SCORE}, false)
+                coalesce(c.role_confidence < {DOUBTFUL_ROLE}, false) OR coalesce(v.sure < {DOUBTFUL_WORDS}, false)
+                    OR coalesce(m.least < {DOUBTFUL_SCORE}, false)
             FROM read_parquet(?, hive_partitioning=false) c LEFT JOIN curves v USING (call_id) LEFT JOIN marked m USING (call_id)
             """,
             [str(self.part("turns", date)), str(self.part("moments", date)), date, str(self.part("calls", date))],

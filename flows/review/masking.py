@@ -42,8 +42,12 @@ def masked(turns: Sequence[Row], moments: Sequence[Row]) -> tuple[list[Row], lis
             }
         )
     texts = {t["turn"]: t["text"] for t in out}
-    quoted = [m | {"quote": (texts.get(m["turn"]) or "")[m["char_start"] : m["char_end"]] or m["quote"]} for m in moments]
-    return out, [m | {"components": [c | {"quote": line(c["quote"])} for c in m["components"] or ()]} for m in quoted]
+    quoted: list[Row] = [m | {"quote": (texts.get(m["turn"]) or "")[m["char_start"] : m["char_end"]] or m["quote"]} for m in moments]
+    return out, [m | {"components": [_component(c) for c in m["components"] or ()]} for m in quoted]
+
+
+def _component(c: Row) -> Row:
+    return c | {"quote": line(c["quote"])}
 
 
 def line(text: str) -> str:

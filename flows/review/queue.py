@@ -76,10 +76,17 @@ def filters(query: Mapping[str, str]) -> Filters:
     text = {n: query.get(n, "").strip()[:120] for n in ("kind", "type", "agent", "team", "queue", "q")}
     page = query.get("page", "1")
     return Filters(
-        state=one("state", STATES, "open"), flag=one("flag", FLAGS, "flagged"), span=one("span", SPANS, "latest"), first=day("first"), last=day("last"),
-        apology=one("apology", APOLOGIES, ""), unresolved=query.get("unresolved") == "1", doubtful=query.get("doubtful") == "1",
-        page=min(int(page), 100_000) if page.isascii() and page.isdigit() and int(page) > 0 else 1, **text,
-    )  # fmt: skip
+        state=one("state", STATES, "open"),
+        flag=one("flag", FLAGS, "flagged"),
+        span=one("span", SPANS, "latest"),
+        first=day("first"),
+        last=day("last"),
+        apology=one("apology", APOLOGIES, ""),
+        unresolved=query.get("unresolved") == "1",
+        doubtful=query.get("doubtful") == "1",
+        page=min(int(page), 100_000) if page.isascii() and page.isdigit() and int(page) > 0 else 1,
+        **text,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +188,8 @@ def conditions(f: Filters, user: User, first: str, last: str) -> tuple[str, list
 
 COLUMNS = (
     "c.call_id, c.date, c.flag, c.priority, c.reasons, c.agent_id, c.team, c.queue, c.started_at, c.duration_s, c.curve, c.marks, c.unresolved, c.doubtful, "
-    "coalesce(s.reviewed, false) AS reviewed, coalesce(s.disputed, false) AS disputed, coalesce(s.appealed, false) AS appealed, coalesce(s.judged, 0) AS judged, "
+    "coalesce(s.reviewed, false) AS reviewed, coalesce(s.disputed, false) AS disputed, "
+    "coalesce(s.appealed, false) AS appealed, coalesce(s.judged, 0) AS judged, "
     "CASE WHEN s.until_ms > ? THEN s.holder END AS holder"
 )
 SOURCE = "FROM calls c LEFT JOIN work.states s USING (call_id)"
@@ -198,7 +206,8 @@ def page(index: Index, f: Filters, user: User) -> Page:
     join, order, asked = "", ORDER, []
     if words:
         condition = "contains(lower(t.text), ?)" if len(sound) < 2 else "contains(t.sound, ?)"
-        join = f"JOIN (SELECT call_id, contains(lower(text), ?) AS exactly FROM said t WHERE t.date BETWEEN ? AND ? AND {condition}) h USING (call_id)"
+        hits = f"SELECT call_id, contains(lower(text), ?) AS exactly FROM said t WHERE t.date BETWEEN ? AND ? AND {condition}"
+        join = f"JOIN ({hits}) h USING (call_id)"
         asked = [words, first, last, words if len(sound) < 2 else sound]
         order = "ORDER BY h.exactly DESC, c.priority DESC NULLS LAST, c.call_id"
     totals = index.rows(f"SELECT count(*) AS n, sum(c.duration_s) AS s {SOURCE} {join} WHERE {where}", [*asked, *values])[0]
@@ -293,5 +302,6 @@ def choices(index: Index, user: User) -> Choices:
 def not_heard(index: Index, user: User, first: str, last: str) -> list[dict[str, Any]]:
     """The recordings of these dates that gave no call, or gave it with a note that a reviewer should know."""
     scope, values = user.scope()
-    sql = f"SELECT c.call_id, c.date, c.status, c.error_code, c.error, c.team, c.queue, c.agent_id FROM calls c WHERE {scope} AND c.date BETWEEN ? AND ? AND (c.status <> 'ok' OR c.error_code IS NOT NULL) ORDER BY c.status, c.date DESC, c.call_id LIMIT 500"
-    return index.rows(sql, [*values, first, last])
+    columns = "c.call_id, c.date, c.status, c.error_code, c.error, c.team, c.queue, c.agent_id"
+    where = f"{scope} AND c.date BETWEEN ? AND ? AND (c.status <> 'ok' OR c.error_code IS NOT NULL)"
+    return index.rows(f"SELECT {columns} FROM calls c WHERE {where} ORDER BY c.status, c.date DESC, c.call_id LIMIT 500", [*values, first, last])

@@ -42,7 +42,8 @@ class States:
         self._last_verdict = self._last_assignment = 0
         index.execute("ATTACH IF NOT EXISTS ':memory:' AS work")
         index.execute(
-            "CREATE OR REPLACE TABLE work.states (call_id VARCHAR PRIMARY KEY, reviewed BOOLEAN, disputed BOOLEAN, judged INTEGER, appealed BOOLEAN, holder BIGINT, until_ms BIGINT)"
+            "CREATE OR REPLACE TABLE work.states (call_id VARCHAR PRIMARY KEY, reviewed BOOLEAN, "
+            "disputed BOOLEAN, judged INTEGER, appealed BOOLEAN, holder BIGINT, until_ms BIGINT)"
         )
 
     def follow(self) -> None:

@@ -157,3 +157,11 @@ audit = sa.Table(
     sa.Column("detail", sa.String(500)),
     sa.Column("address", sa.String(80)),
 )
+
+
+def new_id(result: sa.CursorResult) -> int:
+    """The number that an inserted row was given."""
+    key = result.inserted_primary_key
+    if key is None:
+        raise RuntimeError("the database gave no number for an inserted row")
+    return int(key[0])

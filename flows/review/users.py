@@ -88,7 +88,7 @@ def add(
         if connection.execute(sa.select(tables.users.c.id).where(tables.users.c.name == name)).first():
             raise ConfigError(f"user {name!r} is there already; remove it first or choose another name")
         made = connection.execute(tables.users.insert().values(**row, at_ms=int(time.time() * 1000)))
-        return User(int(made.inserted_primary_key[0]), name, role, agent_id, teams, queues, demo)
+        return User(tables.new_id(made), name, role, agent_id, teams, queues, demo)
 
 
 def remove(engine: Engine, name: str) -> None:

@@ -108,9 +108,9 @@ def give(
     }
     insert = tables.verdicts.insert().values(at_ms=int(time.time() * 1000), **row)
     if connection is not None:
-        return int(connection.execute(insert).inserted_primary_key[0])
+        return tables.new_id(connection.execute(insert))
     with engine.begin() as own:
-        return int(own.execute(insert).inserted_primary_key[0])
+        return tables.new_id(own.execute(insert))
 
 
 def take_back(engine: Engine, user: User, verdict_id: int) -> Verdict:

@@ -144,7 +144,8 @@ def local_time(at: datetime | int | None, zone: ZoneInfo, form: str = "%m-%d %H:
 
 def reason_sentence(reason: Mapping[str, Any], tongue_: str) -> str:
     params = tuple((p["key"], p["value"]) for p in reason["params"] or ())
-    return getattr(render_reason(Reason(reason["code"], reason["moment"], params)), tongue_)
+    said = getattr(render_reason(Reason(reason["code"], reason["moment"], params)), tongue_)
+    return said.replace(",", "，") if tongue_ == "zh" else said
 
 
 def appeal_at(found: list[Appeal], at: Anchor) -> list[Appeal]:

@@ -40,7 +40,7 @@ def audit_page(request: Request, desk: TheDesk, session: Reader, action: str = "
         "audit.html",
         found=found,
         action=action,
-        name=name,
+        who=name,
         call_id=call,
         actions=actions,
         everybody=everybody,

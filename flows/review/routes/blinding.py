@@ -86,9 +86,21 @@ def listen(request: Request, desk: TheDesk, session: Reader, number: int, place:
     if row["recording"]:
         tasks.add_task(prepare, desk, row, page)
     return show(
-        request, "call.html", page=hidden, row=hidden.row, wave=wave_data(hidden), blind={"sample": number, "place": place, "total": len(places)}, names={}, holder=None, f=None, kept="",
-        case=None, appeals=[], whys=verdicts.WHYS, everybody=[],
-    )  # fmt: skip
+        request,
+        "call.html",
+        page=hidden,
+        row=hidden.row,
+        wave=wave_data(hidden),
+        blind={"sample": number, "place": place, "total": len(places)},
+        names={},
+        holder=None,
+        f=None,
+        kept="",
+        case=None,
+        appeals=[],
+        whys=verdicts.WHYS,
+        everybody=[],
+    )
 
 
 @router.post("/blind/{number}/{place}")

@@ -59,9 +59,21 @@ def call_page(request: Request, desk: TheDesk, session: Reader, text: str, tasks
         tasks.add_task(prepare, desk, row, page)
     everybody = [u for u in users.everybody(desk.engine) if u.may("reviewer")] if session.user.may("lead") else []
     return show(
-        request, "call.html", page=page, row=page.row, wave=wave_data(page), case=call.case_of(desk.index, row, session.user), appeals=appeals.read(desk.engine, row["call_id"]),
-        names=users.names(desk.engine), holder=holder, f=f, kept=f.query(), blind=None, whys=verdicts.WHYS, everybody=everybody,
-    )  # fmt: skip
+        request,
+        "call.html",
+        page=page,
+        row=page.row,
+        wave=wave_data(page),
+        case=call.case_of(desk.index, row, session.user),
+        appeals=appeals.read(desk.engine, row["call_id"]),
+        names=users.names(desk.engine),
+        holder=holder,
+        f=f,
+        kept=f.query(),
+        blind=None,
+        whys=verdicts.WHYS,
+        everybody=everybody,
+    )
 
 
 def prepare(desk: Desk, row: call.Row, page: call.CallView) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 
@@ -55,8 +56,12 @@ def wave(desk: TheDesk, session: Reader, text: str) -> Response:
     found = peaks.load(desk.out, row["call_id"])
     if found is None and row["recording"] and row["layout"] != "text":
         try:
-            audio.browser_file(desk.out, row["call_id"], row["recording"], row["run_id"], turns)
+            path = audio.browser_file(desk.out, row["call_id"], row["recording"], row["run_id"], turns)
             found = peaks.load(desk.out, row["call_id"])
+            if found is None:  # the sound is kept, its peaks were cleared away
+                samples, rate = audio.decode(str(path))
+                found = peaks.peaks((samples.T / 32768).astype(np.float32), rate)
+                peaks.save(desk.out, row["call_id"], found)
         except audio.AudioError:
             found = None
     if found is None:

@@ -17,9 +17,18 @@ router = APIRouter()
 
 @router.post("/calls/{text}/verdict")
 def give(
-    request: Request, desk: TheDesk, session: Writer, text: str, target: Annotated[str, Form()], answer: Annotated[str, Form()], run: Annotated[str, Form()] = "",
-    moment: Annotated[int, Form()] = -1, why: Annotated[str, Form()] = "", comment: Annotated[str, Form()] = "", settles: Annotated[str, Form()] = "",
-) -> Response:  # fmt: skip
+    request: Request,
+    desk: TheDesk,
+    session: Writer,
+    text: str,
+    target: Annotated[str, Form()],
+    answer: Annotated[str, Form()],
+    run: Annotated[str, Form()] = "",
+    moment: Annotated[int, Form()] = -1,
+    why: Annotated[str, Form()] = "",
+    comment: Annotated[str, Form()] = "",
+    settles: Annotated[str, Form()] = "",
+) -> Response:
     """Save one answer and show what stands now. 409 where the night was read again since the page was opened: its numbers may mean others."""
     need(session, "reviewer")
     row = find(desk, session, text)
@@ -47,9 +56,17 @@ def give(
 
 @router.post("/calls/{text}/missed")
 def missed(
-    request: Request, desk: TheDesk, session: Writer, text: str, turn: Annotated[int, Form()], char_start: Annotated[int, Form()], char_end: Annotated[int, Form()],
-    what: Annotated[str, Form()], comment: Annotated[str, Form()] = "", blind: Annotated[int, Form()] = 0,
-) -> Response:  # fmt: skip
+    request: Request,
+    desk: TheDesk,
+    session: Writer,
+    text: str,
+    turn: Annotated[int, Form()],
+    char_start: Annotated[int, Form()],
+    char_end: Annotated[int, Form()],
+    what: Annotated[str, Form()],
+    comment: Annotated[str, Form()] = "",
+    blind: Annotated[int, Form()] = 0,
+) -> Response:
     """A moment that the machine missed: selected words and their type."""
     need(session, "reviewer")
     row = find(desk, session, text)
@@ -88,5 +105,13 @@ def answered(request: Request, desk: Desk, session: Session, text: str, moment: 
         return back(request, f"/calls/{slug(row['call_id'])}")
     page = load(desk, row)
     return show(
-        request, "answered.html", page=page, row=page.row, number=moment, names=users.names(desk.engine), whys=verdicts.WHYS, appeals=appeals.read(desk.engine, row["call_id"]), blind=None,
-    )  # fmt: skip
+        request,
+        "answered.html",
+        page=page,
+        row=page.row,
+        number=moment,
+        names=users.names(desk.engine),
+        whys=verdicts.WHYS,
+        appeals=appeals.read(desk.engine, row["call_id"]),
+        blind=None,
+    )

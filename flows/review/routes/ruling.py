@@ -47,7 +47,8 @@ def rule_page(request: Request, desk: TheDesk, session: Reader, rule_id: str) ->
     desk.index.refresh()
     scope, values = session.user.scope()
     nights = desk.index.rows(
-        f"SELECT m.date AS date, count(*) AS n FROM moments m JOIN calls c USING (call_id) WHERE rule_id = ? AND m.score >= 0.5 AND {scope} GROUP BY m.date ORDER BY m.date DESC LIMIT 60",
+        f"SELECT m.date AS date, count(*) AS n FROM moments m JOIN calls c USING (call_id) WHERE rule_id = ? AND m.score >= 0.5 AND {scope} "
+        "GROUP BY m.date ORDER BY m.date DESC LIMIT 60",
         [rule_id, *values],
     )
     found = precision.of_rules(_visible(desk, session)).get(rule_id)

@@ -1,0 +1,94 @@
+"""Fixtures: a night to review, accounts of every role, the page served on loopback, and Debian's Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy.engine import Engine
+
+from flows.review import database, users
+from flows.review.app import create_app
+from flows.review.index import Index
+from tests.flows.review.house import CHROMIUM, FLAGS, PASSWORD, Browser, Night, free_port, make_night, token_of
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """The night as it was written, with accounts and index; made once, copied for every test."""
+    night = make_night(tmp_path_factory.mktemp("night"))
+    engine = database.connect(database.default_url(night.out))
+    for name, role in (("zhou", "reviewer"), ("wu", "reviewer"), ("zheng", "lead"), ("admin", "admin")):
+        users.add(engine, name, role, PASSWORD)
+    users.add(engine, "narrow", "reviewer", PASSWORD, teams=("no such team",))
+    users.add(engine, "seat", "agent", PASSWORD, agent_id=str(night.worst.call["agent_id"]))
+    users.add(engine, "other-seat", "agent", PASSWORD, agent_id="A9999")
+    engine.dispose()
+    index = Index(night.out)
+    index.refresh(force=True)
+    index.close()
+    return night
+
+
+@pytest.fixture
+def night(written: Night, tmp_path: Path) -> Night:
+    """A night of one's own: verdicts, caches and reruns of one test are not another's."""
+    out = tmp_path / "out"
+    shutil.copytree(written.out, out, ignore=shutil.ignore_patterns("recordings", "*-wal", "*-shm"))
+    return Night(out, written.made, written.worst)
+
+
+@pytest.fixture
+def engine(night: Night) -> Engine:
+    return database.connect(database.default_url(night.out))
+
+
+@pytest.fixture
+def app(night: Night, engine: Engine) -> FastAPI:
+    return create_app(night.out)
+
+
+@pytest.fixture
+def sign_in(app: FastAPI) -> Callable[[str], Browser]:
+    def enter(name: str) -> Browser:
+        client = TestClient(app, base_url="http://127.0.0.1")
+        form = token_of(client.get("/login").text, "form")
+        answer = client.post("/login", data={"form": form, "name": name, "password": PASSWORD}, follow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        return Browser(client, token_of(client.get("/export" if name not in ("seat", "other-seat") else "/appeals").text, "csrf"))
+
+    return enter
+
+
+@pytest.fixture
+def served(app: FastAPI) -> Iterator[str]:
+    """The page at a real address."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=free_port(), access_log=False, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    for _ in range(200):
+        if server.started:
+            break
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.config.port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if not Path(CHROMIUM).exists():
+        pytest.skip("Debian's chromium is not installed: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
