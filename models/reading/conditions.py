@@ -40,9 +40,10 @@ class Span:
 
 
 class View(Protocol):
-    """What a condition may look at: one turn of one call, for one rule. Implemented by rules.Look."""
+    """What a condition may look at: one turn of one call, for one rule (here: its place among the turns)."""
 
     call: HeardCall
+    here: int
     turn: Turn
     text: Text
     whole_words: bool
@@ -280,7 +281,7 @@ def _entities(condition: EntityIs, view: View) -> list[Span]:
 def _repeats(condition: Repeats, view: View) -> list[Span]:
     """Sentences that the call has heard before; sentences of fewer than min_chars characters are never compared."""
     turns = view.call.turns
-    here = next(i for i, t in enumerate(turns) if t is view.turn)
+    here = view.here
     low = 0 if condition.back == 0 else max(0, here - condition.back)
     mine = _sentences(view.text, condition.min_chars)
     if not mine:
@@ -392,7 +393,7 @@ def _inside(value: float | None, low: float | None, high: float | None) -> bool:
 def _in_window(window: Window, view: View, span: Span) -> bool:
     """Seconds and percent by the time of the quote; without times percent falls back to turns, seconds are not met."""
     turns = view.call.turns
-    here = next(i for i, t in enumerate(turns) if t is view.turn)
+    here = view.here
     if window.unit == "turns":
         return here < window.amount if window.first else here >= len(turns) - window.amount
     at = view.time_at(span.start, span.end)
