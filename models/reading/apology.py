@@ -101,11 +101,13 @@ def _weigh(scan: Look, index: int, marks: Mapping[str, list[Hit]], brushed: bool
 def _claim(w: Weighed, marks: Mapping[str, list[Hit]], turn: Turn, scan: Look) -> Moment | None:
     kinds = w.kinds
     doubt = max(h.score for h in marks["cue"]) / 0.9  # 1 for a plain hit of a cue, less for a sound-alike
-    warm = len(kinds) >= 2 and (not w.refused or "responsibility" in kinds)
+    worded = any(h.rule.id == "apology.cue.words" for h in marks["cue"])
+    # 是我们扫错了区号 without a word of apology only explains; with what it cost the caller, or what is done about it, it apologises
+    counted = kinds if worded else kinds - {"naming"}
+    warm = len(counted) >= 2 and (not w.refused or "responsibility" in kinds)
     if warm:
         score = (0.56 + 0.07 * len(kinds) + 0.12 * w.tie) * (1.0 - 0.5 * w.repeats) * doubt
     elif not kinds or (w.refused and "responsibility" not in kinds):
-        worded = any(h.rule.id == "apology.cue.words" for h in marks["cue"])
         if not worded:
             return None
         score = (0.84 + 0.1 * w.repeats) * doubt
