@@ -52,7 +52,7 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
     rule_files = _documents(folder, "rules", problems)
     if not rule_files and not problems:
         problems.append(Problem(f"{folder.name}/rules", 1, "no rule files here", "put *.yaml files there or name another folder"))
-    compiler = Compiler(problems, has_embed=embed is not None)
+    compiler = Compiler(problems)
     compiler.lexicons(lexicon_files)
     read = [rule for document in rule_files for rule in compiler.rule_file(document)]
     _unique(read, problems)

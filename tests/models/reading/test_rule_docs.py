@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from models.reading.compiling import OPERATORS, QUOTES, RULE_KEYS, SOUND_MEASURES, UNLESS_KEYS, WHEN_KEYS
+from models.reading.compiling import QUOTES, RULE_KEYS, UNLESS_KEYS, WHEN_KEYS
 from models.reading.entities import ENTITY_KINDS
 from models.reading.examples import run_examples
+from models.reading.operators import OPERATORS, SOUND_MEASURES
 from models.reading.rule import STATUSES
 from models.reading.rulebook import read_book
 from tests.models.reading.rulekit import write
