@@ -7,6 +7,7 @@ only reads tables never loads a model library.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from dataclasses import replace
 from datetime import date
@@ -87,7 +88,7 @@ def run(
     from flows.intake import find
     from flows.plan import plan_input
 
-    settings = _settings(config, engine, device, keep_original)
+    settings = settings_of(config, engine, device, keep_original)
     given = parse_days(day)[0] if day else None
     found = find(input, extensions=settings.intake.extensions, zone=settings.zone, manifest=manifest, leave_out=out)
     if not found:
@@ -97,7 +98,7 @@ def run(
         night.plan(plan_input(found, night.journal, zone=settings.zone, given=given, settle_s=settings.intake.settle_s))
         night.hear_all(jobs)
 
-    _night(out, settings, "run", work)
+    night(out, settings, "run", work)
 
 
 @app.command()
@@ -119,7 +120,7 @@ def rerun(
     """
     from flows.rerun import from_hearing, from_reading, select
 
-    settings = _settings(config, engine, device, keep_original)
+    settings = settings_of(config, engine, device, keep_original)
     first, last = parse_days(day) if day else (None, None)
 
     def work(night: Night) -> None:
@@ -131,10 +132,10 @@ def rerun(
         else:
             from_hearing(night, known, jobs)
 
-    _night(out, settings, "rerun", work)
+    night(out, settings, "rerun", work)
 
 
-def _night(out: Path, settings: Settings, command: str, work: Callable[[Night], None]) -> None:
+def night(out: Path, settings: Settings, command: str, work: Callable[[Night], None]) -> None:
     """Open the output, do the work under a progress bar, print the summary, leave with the run's exit code."""
     from rich.console import Console
 
@@ -179,7 +180,7 @@ def _in_words(reasons: tuple[Reason, ...]) -> list[str]:
     return [f"{sentence.zh}  {sentence.en}" for sentence in map(render, reasons)]
 
 
-def _settings(config: Path | None, engine: Engine | None = None, device: Device | None = None, keep_original: bool = False) -> Settings:
+def settings_of(config: Path | None, engine: Engine | None = None, device: Device | None = None, keep_original: bool = False) -> Settings:
     """The settings with the command line's say in them."""
     from flows.settings import load_settings
 
@@ -214,6 +215,19 @@ def main() -> None:
         raise SystemExit(1) from None
     except BrokenPipeError:
         raise SystemExit(1) from None
+    except Exception as error:  # its message might quote a caller
+        if os.environ.get("FUTING_DEBUG"):
+            raise
+        print(f"futing: unexpected {type(error).__name__} in {_where(error)}; FUTING_DEBUG=1 shows more, please report it", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _where(error: BaseException) -> str:
+    """File and line of the innermost frame that is ours."""
+    import traceback
+
+    frames = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__) if "/flows/" in f.filename or "/models/" in f.filename]
+    return frames[-1] if frames else "an unknown place"
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Elsewhere:
 
 
 ELSEWHERE: dict[str, Elsewhere] = {
-    "read": Elsewhere("flows.transcripts", "command", "Read transcripts and chats made elsewhere into the same tables."),
+    "read": Elsewhere("flows.texts", "command", "Read transcripts and chats made elsewhere into the same tables."),
     "nightly": Elsewhere("flows.nightly", "command", "The same as run, as a Prefect flow: schedule, retries, artifacts."),
     "deploy": Elsewhere("flows.deploy", "command", "Serve the nightly flow on a cron."),
     "evaluate": Elsewhere("flows.evaluate", "command", "Score a finished run against labelled truth."),

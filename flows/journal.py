@@ -173,13 +173,10 @@ class Journal:
         rows = self._all("SELECT call_id FROM copies WHERE source = ? AND size IS ? AND mtime_s IS ?", source, size, mtime_s)
         return rows[0][0] if rows else None
 
-    def calls_of_customers(self, refs: Iterable[str]) -> dict[date, list[str]]:
-        """Every published ok call of these customers: ids by date."""
-        ids: dict[date, list[str]] = {}
-        for ref in refs:
-            for day, call_id in self._all("SELECT date, call_id FROM calls WHERE customer_ref = ? AND status = 'ok' ORDER BY date, call_id", ref):
-                ids.setdefault(date.fromisoformat(day), []).append(call_id)
-        return dict(sorted(ids.items()))
+    def calls_of_customers(self, refs: Iterable[str]) -> dict[str, list[tuple[date, str]]]:
+        """For each customer (date, id) of every call that was heard and is published."""
+        sql = "SELECT date, call_id FROM calls WHERE customer_ref = ? AND status = 'ok' AND calls_rows IS NULL ORDER BY date, call_id"
+        return {ref: [(date.fromisoformat(d), i) for d, i in self._all(sql, ref)] for ref in refs}
 
     def stale_customers(self) -> list[str]:
         """Customers some of whose calls were published after their cases were last worked out."""

@@ -283,12 +283,12 @@ class Night:
         if failures:
             raise failures[0]
 
-    def publish(self) -> None:
-        """Bring the tables up to date."""
+    def publish(self, *, with_cases: bool = True) -> None:
+        """Bring the tables up to date. Cases may wait for the end of the night: they look at all calls of a customer."""
         with self._guard:
             began = time.monotonic()
             with disk_full_is_clear(self.out):
-                days = publish(self.out, self.journal)
+                days = publish(self.out, self.journal, with_cases=with_cases)
             self._tally.dates.update(days)
             self._published_at = time.monotonic()
             self._publish_took = self._published_at - began
@@ -299,7 +299,7 @@ class Night:
         with self._guard:
             due_s = max(self.settings.night.publish_every_s, self._publish_took / MOST_PUBLISHING)
             if time.monotonic() - self._published_at >= due_s:
-                self.publish()
+                self.publish(with_cases=False)
 
     def finish(self) -> Summary:
         """Publish the rest, write the run's row, say how it went; tell the webhook if there is one."""

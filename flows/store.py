@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,11 @@ def known_calls(out: Path) -> Iterator[tuple[Known, str | None, float | None]]:
 # ── publishing ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def publish(out: Path, journal: Journal) -> list[date]:
-    """Bring the tables up to the journal; the dates whose calls changed. Repeating it changes nothing."""
+def publish(out: Path, journal: Journal, *, with_cases: bool = True) -> list[date]:
+    """Bring the tables up to the journal; the dates whose calls changed. Repeating it changes nothing.
+
+    with_cases: whether the cases of the customers concerned are worked out now, or left to the publish that ends the night.
+    """
     recover(out, journal)
     staging = out / FOLDER / "staging"
     changed = journal.pending_dates()
@@ -118,7 +122,8 @@ def publish(out: Path, journal: Journal) -> list[date]:
         moves = [_stage(out, staging, t, day, _merged(part(out, t, day), t, ids, journal.pending_rows(t, day, upto))) for t in CALL_TABLES]
         moves += [_stage(out, staging, t, day, iter(())) for t in ("cases", "runs") if not part(out, t, day).exists()]
         _finish(out, journal, journal.start_publish(upto, [day], moves, []))
-    _publish_cases(out, journal, staging)
+    if with_cases:
+        _publish_cases(out, journal, staging)
     _publish_runs(out, journal, staging)
     return changed
 
@@ -153,9 +158,7 @@ def _publish_cases(out: Path, journal: Journal, staging: Path) -> None:
     customers = journal.stale_customers()
     if not customers:
         return
-    ids_by_day = journal.calls_of_customers(customers)
-    calls = [c for day, ids in ids_by_day.items() for c in stored_calls(out, day, ids)]
-    fresh = cases_of(calls)
+    fresh = cases_of(partial(read_rows, out), journal.calls_of_customers(customers))
     moves = []
     gone = pa.array(customers, pa.string())
     for day in sorted({*dates(out, "cases"), *fresh}):

@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("journal", "call", "worker"),
     ("cases", "store", "plan", "transcripts"),
     ("night",),
-    ("rerun", "webhook", "progress", "evaluate", "purge", "rules_cli"),
+    ("rerun", "texts", "webhook", "progress", "evaluate", "purge", "rules_cli", "health"),
     ("nightly",),
     ("deploy", "commands"),
     ("cli", "demo", "doctor"),

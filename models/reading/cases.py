@@ -93,6 +93,8 @@ def is_habitual(contacts: Sequence[Contact]) -> bool:
 
 
 def _grouped(contacts: Sequence[Contact], cutter: Cutter) -> list[list[Contact]]:
+    if len(contacts) == 1:  # most customers call once: nothing to compare, no words to cut
+        return [list(contacts)]
     numbers = [_numbers(c) for c in contacts]
     words = [_rare_words(c, cutter) for c in contacts]
     spread = Counter(w for some in words for w in some)
