@@ -244,8 +244,9 @@ def _phrases(condition: Phrases, view: View) -> list[Span]:
     out = []
     for found in view.found(condition.chains):
         solid = runs(found)
-        if view.whole_words and any(
-            end - start < WHOLE and cuts_a_word(view.text.norm, view.words(), *view.text.norm_span(start, end)) for start, end in solid
+        heard = found.meant is not None  # a sound-alike never begins or ends inside a word, whatever the rule says
+        if (view.whole_words or heard) and any(
+            (heard or end - start < WHOLE) and cuts_a_word(view.text.norm, view.words(), *view.text.norm_span(start, end)) for start, end in solid
         ):
             continue
         low, high = view.text.norm_span(found.start, found.end)

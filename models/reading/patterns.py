@@ -287,7 +287,10 @@ class Matcher:
                     far = sounds.distance(heard, meant)
                     if far is None:
                         continue
-                    factor = far.factor * sounds.recogniser_factor(probability(start, end) if probability else None)
+                    sure = probability(start, end) if probability else None
+                    if not sounds.believable(meant, far, sure):
+                        continue
+                    factor = far.factor * sounds.recogniser_factor(sure)
                     for chain in chains:
                         if chain in hopeless or any(n.isdisjoint(alike_here) for n in self._needed[chain]):
                             continue
@@ -372,7 +375,8 @@ class Matcher:
                 if start < 0 or end > len(bare) or coded[start:end] not in by_code or not _runs_on(breaks, start, end):
                     continue
                 for meant in by_code[coded[start:end]]:
-                    if sounds.distance(bare[start:end], meant) is not None and (meant in part.spellings or breaks[end]):
+                    far = sounds.distance(bare[start:end], meant)
+                    if far is not None and sounds.believable(meant, far, None) and (meant in part.spellings or breaks[end]):
                         yield (start, end), meant
 
 

@@ -152,6 +152,15 @@ def _better(a: Distance | None, b: Distance | None) -> Distance | None:
     return b if b.factor > a.factor else a
 
 
+UNSURE = 0.7  # mean word probability below which the recogniser may have meant another word altogether
+
+
+def believable(meant: str, far: Distance, probability: float | None) -> bool:
+    """May so short a phrase be meant? Two syllables of which no character stands there are every day's words (之前 for 致歉, 时间 for 市监): believed
+    only where the recogniser itself was unsure."""
+    return len(meant) > 2 or far.share < 1.0 or (probability is not None and probability < UNSURE)
+
+
 def recogniser_factor(probability: float | None) -> float:
     """Doubt from the recogniser: sure of the other words (p ≥ 0.9) × 0.6, unsure (p ≤ 0.5) × 1, no probabilities × 0.8."""
     if probability is None:

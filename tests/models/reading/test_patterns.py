@@ -132,8 +132,16 @@ def test_sound_alikes_say_what_was_meant_and_are_surer_of_longer_phrases() -> No
     chain = parse_phrase("(叫|让)你们{boss}来", LEXICONS, sounds_like=True)
     found, _ = Matcher([chain]).scan(normalise("让你们林导来"))
     assert [f.meant for f in found[0]] == ["让你们领导来"]
-    short, _ = Matcher([parse_phrase("核实", {}, True)]).scan(normalise("合适"))
-    assert short[0][0].factor < found[0][0].factor
+    short, _ = Matcher([parse_phrase("经理", {}, True)]).scan(normalise("经历"))
+    longer, _ = Matcher([chain]).scan(normalise("让你们灵道来"))
+    assert short[0][0].factor < longer[0][0].factor
+
+
+@pytest.mark.parametrize(("probability", "believed"), [(None, False), (0.95, False), (0.5, True)])
+def test_two_other_characters_are_believed_only_of_an_unsure_recogniser(probability: float | None, believed: bool) -> None:
+    matcher = Matcher([parse_phrase("核实", {}, True)])
+    found, _ = matcher.scan(normalise("合适"), None if probability is None else lambda start, end: probability)
+    assert bool(found) is believed
 
 
 def test_a_sound_alike_in_a_chain_with_gaps() -> None:

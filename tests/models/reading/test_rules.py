@@ -276,6 +276,11 @@ def test_a_sound_alike_is_doubted_more_where_the_recogniser_was_sure(tmp_path: P
     assert sure.score < 0.6 < unsure.score
 
 
+def test_a_sound_alike_never_ends_inside_a_word(tmp_path: Path) -> None:
+    book = one(tmp_path, "phrases: [我是您的事]\nsounds_like: true\nunless: {part_of_word: false}")
+    assert quotes(book, call("我是您的私人服务专员")) == [] and quotes(book, call("我是您的是")) == [(0, "我是您的是")]
+
+
 # ---- quotes and merging ----
 
 
