@@ -29,10 +29,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("journal", "call", "worker"),
     ("cases", "store", "plan", "transcripts"),
     ("night",),
-    ("rerun", "texts", "webhook", "progress", "evaluate", "purge", "rules_cli", "health"),
+    ("rerun", "texts", "webhook", "progress", "evaluate", "purge", "rules_cli", "doctor", "health"),
     ("nightly",),
     ("deploy", "commands"),
-    ("cli", "demo", "doctor"),
+    ("cli", "demo"),
 )
 WORLD = ("prefect", "pyarrow", "fastapi", "flows", "httpx", "requests", "urllib.request", "http.client", "fsspec", "duckdb", "sqlalchemy", "typer", "rich")
 TEXT_ONLY = ("jieba", "pypinyin")  # models/reading/text.py alone
