@@ -21,10 +21,13 @@ WEIGHED = ("responsibility", "repair", "empathy", "naming", "commitment")  # in 
 COMPONENTS = (*WEIGHED, "explanation")
 SOFT_TIE = 2  # words of the caller's own complaint that make a turn name it
 # Words too common in any call to tie an apology to a complaint.
-COMMON = frozenset(
-    "我们 你们 您的 我的 这个 那个 一个 没有 现在 今天 明天 昨天 什么 怎么 可以 已经 就是 还是 但是 因为 所以 如果 知道 时候 东西 问题 情况 一下 电话 客服 这样 那样 这么 那么 "
-    "不是 是的 好的 谢谢 您好 先生 女士 请问 麻烦 自己 不能 不会 需要 处理 联系 公司 服务 一直 帮忙 说话 告诉 觉得 到底 为什么 多少 不了 出来 起来 给您 帮您 非常 真的 确实".split()
-)
+_COMMON = """
+我们 你们 您的 我的 这个 那个 一个 没有 现在 今天 明天 昨天 什么 怎么 可以 已经 就是 还是
+但是 因为 所以 如果 知道 时候 东西 问题 情况 一下 电话 客服 这样 那样 这么 那么 不是 是的
+好的 谢谢 您好 先生 女士 请问 麻烦 自己 不能 不会 需要 处理 联系 公司 服务 一直 帮忙 说话
+告诉 觉得 到底 为什么 多少 不了 出来 起来 给您 帮您 非常 真的 确实
+"""
+COMMON = frozenset(_COMMON.split())
 
 
 @dataclass(frozen=True, slots=True)

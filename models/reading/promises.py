@@ -15,7 +15,8 @@ from models.reading.entities import number
 _NUM = r"(?:\d+(?:\.\d+)?|[零一二三四五六七八九十两半几]+)"
 _DAYWORD = r"(?:今天|今日|今儿|今晚|今早|当天|当日|当晚|明天|明日|明儿|明晚|明早|明个|后天|大后天)"
 _WEEKDAY = r"(?:下下?个?|这个?|本)?(?:周|星期|礼拜)[一二三四五六日天末]"
-_MONTHDAY = r"(?:(?:下个?月|这个?月|本月|\d{1,2}月|[一二三四五六七八九十]+月)?(?:\d{1,2}|[一二三四五六七八九十]+)[号日](?!楼|线|店|单元|机|门)|(?:\d{1,2}|[一二三四五六七八九十]+)月(?:\d{1,2}|[一二三四五六七八九十]+)[号日]?|月底|月末)"
+_N = r"(?:\d{1,2}|[一二三四五六七八九十]+)"
+_MONTHDAY = rf"(?:(?:下个?月|这个?月|本月|{_N}月)?{_N}[号日](?!楼|线|店|单元|机|门)|{_N}月{_N}[号日]?|月底|月末)"
 _PART = r"(?:凌晨|清晨|早上|早晨|早|上午|中午|正午|午后|下午|傍晚|晚上|夜里|半夜|晚)"
 _CLOCK = (
     r"(?:\d{1,2}[:：]\d{2}|(?:\d{1,2}|[零一二三四五六七八九十两]+)点(?:钟|整|半|一刻|三刻|(?:\d{1,2}|[零一二三四五六七八九十]+)分?)?(?!数|击|评|赞|开头|多余))"
@@ -77,6 +78,8 @@ def _points(words: str, start: datetime) -> list[datetime]:
     for m in _POINT.finditer(words):
         if not m[0] or not (m["day"] or m["part"] or m["clock"] or m["close"]):
             continue
+        if m["clock"] == "一点" and not (m["day"] or m["part"]) and not re.match(r"之?前|以前|准|左右|给|到", words[m.end() :]):
+            continue  # 一点 is a little
         if _PAST.search(words[max(0, m.start() - 2) : m.end()]):
             continue
         named = m["day"] or ""
@@ -170,7 +173,8 @@ def _clock(said: str, part: str, day: datetime | None, start: datetime) -> datet
         if value is None:
             return None
         hour = int(value)
-        minute = {"半": 30, "一刻": 15, "三刻": 45}.get(m[2] or "", None) if m[2] in ("半", "一刻", "三刻") else int(number(m[2]) or 0) if m[2] else 0
+        quarters = {"半": 30, "一刻": 15, "三刻": 45}
+        minute = quarters[m[2]] if m[2] in quarters else int(number(m[2] or "") or 0)
     if not (0 <= hour <= 24 and 0 <= minute < 60):
         return None
     base = day or start
