@@ -7,7 +7,10 @@ developer's laptop is worth a line in the summary; on the machine that decides w
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,18 @@ IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 def root() -> Path:
     """The repository's folder."""
     return ROOT
+
+
+@cache
+def _weights_missing() -> str | None:
+    """Fetch the embedded weights once a session, unless they are there; why that did not work, if it did not."""
+    fetch = subprocess.run([sys.executable, "-m", "flows.cli", "weights", "fetch"], cwd=ROOT, capture_output=True, text=True, timeout=900)
+    return None if fetch.returncode == 0 else (fetch.stderr.strip().splitlines() or ["no reason given"])[-1]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("weights") and (why := _weights_missing()) is not None:
+        pytest.skip(f"the embedded weights cannot be fetched: {why}")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -261,7 +261,8 @@ def test_the_runner_says_crashed_when_its_night_is_killed(server: Server, deploy
 
 
 def test_a_killed_night_is_marked_crashed_and_ends_right(server: Server, deploying: Callable[..., Any], night: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    first = deploying(*arguments(night, "killed"))
+    # More slots than the dead can hold: theirs come free only when their lease of a minute ends, which is not what is tested here.
+    first = deploying(*arguments(night, "killed"), "--jobs", "2")
     dead = trigger(server, "killed")
     wait_for(lambda: heard(night[1]) >= 4)
     kill_all(first)
@@ -269,7 +270,7 @@ def test_a_killed_night_is_marked_crashed_and_ends_right(server: Server, deployi
     assert before < 22, "killed too late to tell anything"
     assert server.get(f"/flow_runs/{dead}")["state_type"] == "RUNNING"  # nobody was left to say otherwise
 
-    deploying(*arguments(night, "killed"))  # closes the dead run and starts the night again by itself
+    deploying(*arguments(night, "killed"), "--jobs", "6")  # closes the dead run and starts the night again by itself
     crashed = server.until(dead, lambda r: r["state_type"] == "CRASHED")
     assert "journal" in crashed["state"]["message"]
     of_deployment = {"deployments": {"id": {"any_": [crashed["deployment_id"]]}}}
