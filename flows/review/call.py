@@ -84,7 +84,7 @@ def view(index: Index, row: Row, said: Sequence[Verdict], correction: bool | Non
         row, turns, moments = corrections.reading(row, turns, bool(correction))
     turns, moments = masking.masked(turns, moments)
     moments = in_order(moments)
-    moments = [dict(m, effect=heat_change(m, turns)) for m in moments]
+    moments = [dict(m, effect=heat_change(m, turns), differs=difference(m["quote"] or "", m["meant"]) if m["meant"] else None) for m in moments]
     anchors = tuple(anchor(m, row) for m in moments)
     groups = standing.groups(said)
     judged, loose = standing.attach(groups, anchors)
@@ -104,6 +104,19 @@ def heat_change(m: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]) -> tup
     before = [t["heat"] for t in turns if t["heat"] is not None and t["turn"] < m["turn"]][-2:]
     after = [t["heat"] for t in turns if t["heat"] is not None and t["turn"] > m["turn"]][:2]
     return (sum(before) / len(before), sum(after) / len(after)) if before and after else None
+
+
+def difference(heard: str, meant: str) -> str:
+    """The stretch of what was meant that differs from what was heard, at least two characters, so that it reads: 经历 against 经理 gives 经理."""
+    a = 0
+    while a < min(len(heard), len(meant)) and heard[a] == meant[a]:
+        a += 1
+    b = 0
+    while b < min(len(heard), len(meant)) - a and heard[-1 - b] == meant[-1 - b]:
+        b += 1
+    if len(meant) - a - b < 2:
+        a = max(0, a - 1)
+    return meant[a : len(meant) - b] or meant
 
 
 def in_order(moments: list[Row]) -> list[Row]:

@@ -22,7 +22,7 @@ from flows.review import sounds
 from flows.schemas import TABLES
 
 LOG = logging.getLogger(__name__)
-LAYOUT = "3"  # of the index's own layout: another one in the file means: build again
+LAYOUT = "4"  # of the index's own layout: another one in the file means: build again
 INDEXED = ("calls", "turns", "moments", "cases")
 CHECK_EVERY_S = 5.0  # how often the folders are looked at for rewritten nights; a look costs one stat a file
 MEMORY = "1GB"
@@ -93,6 +93,8 @@ class Index:
         connection.execute(f"CREATE TABLE IF NOT EXISTS moments (date VARCHAR, {_ddl('moments')})")
         connection.execute(f"CREATE TABLE IF NOT EXISTS cases (date VARCHAR, {_ddl('cases')})")
         connection.execute("CREATE TABLE IF NOT EXISTS said (date VARCHAR, call_id VARCHAR, text VARCHAR, sound VARCHAR)")
+        for table, column in (("calls", "call_id"), ("calls", "customer_ref"), ("moments", "call_id"), ("said", "call_id"), ("cases", "customer_ref")):
+            connection.execute(f"CREATE INDEX IF NOT EXISTS {table}_{column} ON {table} ({column})")
         return connection
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from flows.review import sounds
+from flows.review import masking, sounds
 from flows.review.index import Index
 from flows.review.users import User
 
@@ -117,7 +117,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the queue: its rows, how many there are in all, what they last, and the dates they were looked for in."""
+    """A page of the queue: its rows, how many there are in all, what they last, the dates they were looked for in; counts: calls of every flag."""
 
     rows: tuple[Row, ...]
     total: int
@@ -125,6 +125,7 @@ class Page:
     first: str
     last: str
     pages: int
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 def days(index: Index, f: Filters) -> tuple[str, str]:
@@ -203,28 +204,35 @@ def page(index: Index, f: Filters, user: User) -> Page:
         return Page((), 0, 0.0, "", "", 0)
     where, values = conditions(f, user, first, last)
     words, sound = sounds.asked(f.q)
-    join, order, asked = "", ORDER, []
+    join, asked = "", []
     if words:
         condition = "contains(lower(t.text), ?)" if len(sound) < 2 else "contains(t.sound, ?)"
         hits = f"SELECT call_id, contains(lower(text), ?) AS exactly FROM said t WHERE t.date BETWEEN ? AND ? AND {condition}"
         join = f"JOIN ({hits}) h USING (call_id)"
         asked = [words, first, last, words if len(sound) < 2 else sound]
-        order = "ORDER BY h.exactly DESC, c.priority DESC NULLS LAST, c.call_id"
-    totals = index.rows(f"SELECT count(*) AS n, sum(c.duration_s) AS s {SOURCE} {join} WHERE {where}", [*asked, *values])[0]
-    ids = f"SELECT c.call_id {SOURCE} {join} WHERE {where} {order} LIMIT {SIZE} OFFSET ?"
-    chosen = [r["call_id"] for r in index.rows(ids, [*asked, *values, (f.page - 1) * SIZE])]
-    found = rows_of(index, chosen)
+    tallies = tally(index, f, user, first, last)
     if words:
-        found = [replace(r, found=_snippet(index, r.call_id, words, sound)) for r in found]
-    return Page(tuple(found), totals["n"], totals["s"] or 0.0, first, last, -(-totals["n"] // SIZE))
+        narrow = f"SELECT c.rowid AS place, h.exactly AS exactly, c.priority AS priority, c.call_id AS call_id, c.duration_s AS s {SOURCE} {join} WHERE {where}"
+        order = f"ORDER BY exactly DESC, priority DESC NULLS LAST, call_id LIMIT {SIZE} OFFSET ?"
+        sql = f"SELECT place, call_id, count(*) OVER () AS n, sum(s) OVER () AS total FROM ({narrow}) {order}"
+        chosen = index.rows(sql, [*asked, *values, (f.page - 1) * SIZE])
+        total, duration_s = (chosen[0]["n"], chosen[0]["total"]) if chosen else (0, 0.0)
+    else:
+        chosen = index.rows(f"SELECT c.rowid AS place, c.call_id {SOURCE} WHERE {where} {ORDER} LIMIT {SIZE} OFFSET ?", [*values, (f.page - 1) * SIZE])
+        shown = {"flagged": ("urgent", "review"), "all": tuple(tallies)}.get(f.flag, (f.flag,))
+        total, duration_s = (sum(tallies[x][i] for x in shown if x in tallies) for i in (0, 1))
+    found = rows_of(index, [r["place"] for r in chosen], [r["call_id"] for r in chosen])
+    if words:
+        found = _with_snippets(index, found, words, sound)
+    return Page(tuple(found), int(total), duration_s or 0.0, first, last, -(-int(total) // SIZE), {flag: n for flag, (n, _) in tallies.items()})
 
 
-def rows_of(index: Index, call_ids: list[str]) -> list[Row]:
-    """Rows of these calls, in this order."""
-    if not call_ids:
+def rows_of(index: Index, places: list[int], call_ids: list[str]) -> list[Row]:
+    """Rows at these places of the index (which spares looking for them), in the order of the ids."""
+    if not places:
         return []
-    marks = ", ".join("?" * len(call_ids))
-    got = {r["call_id"]: r for r in index.rows(f"SELECT {COLUMNS} {SOURCE} WHERE c.call_id IN ({marks})", [int(time.time() * 1000), *call_ids])}
+    marks = ", ".join("?" * len(places))
+    got = {r["call_id"]: r for r in index.rows(f"SELECT {COLUMNS} {SOURCE} WHERE c.rowid IN ({marks})", [int(time.time() * 1000), *places])}
     return [_row(got[i]) for i in call_ids if i in got]
 
 
@@ -234,22 +242,25 @@ def _row(r: dict[str, Any]) -> Row:
     return Row(**r)
 
 
-def _snippet(index: Index, call_id: str, words: str, sound: str, around: int = 14) -> tuple[str, str, str, bool] | None:
-    said = index.rows("SELECT text FROM said WHERE call_id = ?", [call_id])
-    best = None
-    for line in (said[0]["text"] if said else "").split("\n"):
+def _with_snippets(index: Index, rows: list[Row], words: str, sound: str) -> list[Row]:
+    if not rows:
+        return []
+    marks = ", ".join("?" * len(rows))
+    said = {r["call_id"]: r["text"] for r in index.rows(f"SELECT call_id, text FROM said WHERE call_id IN ({marks})", [r.call_id for r in rows])}
+    return [replace(r, found=snippet(said.get(r.call_id, ""), words, sound)) for r in rows]
+
+
+def snippet(said: str, words: str, sound: str, around: int = 14) -> tuple[str, str, str, bool] | None:
+    """Where a call's text holds the words, else what sounds like them: (before, hit, after, exact), masked."""
+    lines = said.split("\n")
+    exactly = [line for line in lines if words in line.lower()]
+    for line in exactly or [line for line in lines if len(sound) > 1 and sound in sounds.sound_of(line)]:
         hit = sounds.found_at(line, words, sound)
-        if hit is not None and (best is None or (hit[2] and not best[3])):
+        if hit is not None:
             a, b, exact = hit
-            best = (
-                ("…" if a > around else "") + line[max(0, a - around) : a],
-                line[a:b],
-                line[b : b + around] + ("…" if b + around < len(line) else ""),
-                exact,
-            )
-            if exact:
-                break
-    return best
+            line = masking.line(line)
+            return ("…" if a > around else "") + line[max(0, a - around) : a], line[a:b], line[b : b + around] + ("…" if b + around < len(line) else ""), exact
+    return None
 
 
 def next_call(index: Index, f: Filters, user: User, after: str) -> str | None:
@@ -271,13 +282,16 @@ def next_call(index: Index, f: Filters, user: User, after: str) -> str | None:
     return rows[0]["call_id"] if rows else None
 
 
-def counts(index: Index, f: Filters, user: User) -> dict[str, int]:
-    """How many calls each flag has in this view, whatever flag it shows."""
+def tally(index: Index, f: Filters, user: User, first: str, last: str) -> dict[str, tuple[int, float]]:
+    """How many calls of each flag this view has, whatever flag it shows, and the seconds they last."""
     first, last = days(index, f)
     if not first:
         return {}
     where, values = conditions(replace(f, flag="all", q=""), user, first, last)
-    return {r["flag"]: r["n"] for r in index.rows(f"SELECT c.flag, count(*) AS n {SOURCE} WHERE {where} GROUP BY c.flag", values)}
+    return {
+        r["flag"]: (r["n"], r["s"] or 0.0)
+        for r in index.rows(f"SELECT c.flag, count(*) AS n, sum(c.duration_s) AS s {SOURCE} WHERE {where} GROUP BY c.flag", values)
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,8 @@ def queue_page(request: Request, desk: TheDesk, session: Reader) -> Response:
     if session.user.role == "agent":  # an agent comes to look at own calls, reviewed or not
         f = queue.filters({"state": "all", "span": "all"} | dict(request.query_params))
     found = queue.page(desk.index, f, session.user)
-    counts = queue.counts(desk.index, f, session.user)
     return show(
-        request, "queue.html", f=f, page=found, counts=counts, choices=_choices(desk, session.user), names=users.names(desk.engine), states=queue.STATES
+        request, "queue.html", f=f, page=found, counts=found.counts, choices=_choices(desk, session.user), names=users.names(desk.engine), states=queue.STATES
     )
 
 

@@ -81,7 +81,7 @@ async function makeWave() {
 }
 
 // ── playing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-const seek = (s) => { if (audio) { audio.currentTime = Math.max(0, s); follow(); } };
+const seek = (s) => { if (audio) { const to = Math.max(0, s); wave ? wave.setTime(to) : (audio.currentTime = to); follow(); } };
 const play = () => audio && audio.play().catch(() => window.toast(player.dataset.missing));
 const playFrom = (s) => { seek(s); play(); };
 
