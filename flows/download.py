@@ -125,9 +125,8 @@ def whisper_path(hearing: HearingSettings, models: dict[str, Model]) -> Path:
     file = folder / f"{hearing.model}.pt"
     wanted = file if hearing.engine == "whisper" else folder
     if not (wanted.is_file() or (wanted / "model.bin").is_file()):
-        raise WeightsError(
-            f"whisper {hearing.model} is not here; run: futing weights fetch --model {hearing.model} --engine {'whisper' if hearing.engine == 'whisper' else 'ctranslate'}"
-        )
+        engine = "whisper" if hearing.engine == "whisper" else "ctranslate"
+        raise WeightsError(f"whisper {hearing.model} is not here; run: futing weights fetch --model {hearing.model} --engine {engine}")
     return wanted
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import av
 import numpy as np
 import numpy.typing as npt
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
@@ -68,7 +69,7 @@ def decode(encoded: bytes, longest_s: float = LONGEST_S) -> Audio:
         if not container.streams.audio:
             raise CallError("not_audio", "the file holds no audio stream; is this file a recording?")
         stream = container.streams.audio[0]
-        promised_s = _promised_s(container, stream)
+        promised_s = _promised_s(container, stream, encoded)
         parts, broken = _samples(container, stream, longest_s)
         rate_hz, channels = stream.codec_context.sample_rate, stream.codec_context.channels
     if not parts:
@@ -111,13 +112,11 @@ def measure_layout(samples: Samples) -> tuple[tuple[int, ...], Layout]:
     return tuple(distinct or [0]), "dual_mono" if len(alive) >= 2 else "mixed"
 
 
-def correlation(a: Samples, b: Samples, seconds: float = 60.0) -> float:
+def correlation(a: Samples, b: Samples, seconds: float = 20.0) -> float:
     """Peak of the normalised cross-correlation of two (time,) signals within ±20 ms, on their loudest stretch; 0–1."""
     n = min(len(a), len(b), int(seconds * SAMPLE_RATE_HZ))
-    energy = np.convolve(a[: len(b)] ** 2 if len(a) > n else a**2, np.ones(1))  # loudest stretch by a coarse scan
-    step = max(1, n // 4)
-    starts = range(0, max(1, len(energy) - n + 1), step)
-    at = max(starts, key=lambda s: float(energy[s : s + n].sum()))
+    starts = range(0, max(1, min(len(a), len(b)) - n + 1), max(1, n // 4))
+    at = max(starts, key=lambda s: float(np.dot(a[s : s + n], a[s : s + n])))  # the loudest stretch, by a coarse scan
     x, y = a[at : at + n].astype(np.float64), b[at : at + n].astype(np.float64)
     x, y = x - x.mean(), y - y.mean()
     norm = float(np.sqrt((x**2).sum() * (y**2).sum()))
@@ -164,17 +163,34 @@ def _samples(container: av.container.InputContainer, stream: AudioStream, longes
 
 
 def _frames(container: av.container.InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    """All frames; a packet that does not decode is dropped. AMR is decoded by opencore, because FFmpeg's own decoder knows
+    no comfort noise, and every recorder that saves silence writes it."""
+    opencore = AudioCodecContext.create("libopencore_amrnb", "r") if stream.codec_context.name == "amrnb" else None
+    if opencore is not None:
+        opencore.sample_rate, opencore.layout = stream.codec_context.sample_rate, "mono"
     for packet in container.demux(stream):
         try:
-            yield from packet.decode()
-        except av.InvalidDataError:
+            if opencore is None:
+                yield from packet.decode()
+            elif packet.size:
+                yield from opencore.decode(packet)
+        except (av.InvalidDataError, av.PatchWelcomeError):
             continue
 
 
-def _promised_s(container: av.container.InputContainer, stream: AudioStream) -> float | None:
-    """Duration by the header, where the header knows it; MP3 and AMR only guess theirs from the bit rate."""
+def _promised_s(container: av.container.InputContainer, stream: AudioStream, encoded: bytes) -> float | None:
+    """Duration by the header, where the header knows it; MP3 and AMR only guess theirs from the bit rate.
+
+    A WAV's is read here: FFmpeg believes the file's size rather than the header's.
+    """
     if container.format.name in {"mp3", "amr", "aac", "gsm"}:
         return None
+    if container.format.name == "wav":
+        at = encoded.find(b"data", 12, 4096)
+        if at < 0:
+            return None
+        size, rate = int.from_bytes(encoded[at + 4 : at + 8], "little"), stream.codec_context.bit_rate
+        return size * 8 / rate if 0 < size < 0x7FFFFFFF and rate else None  # recorders that stream write 0 or the maximum
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None

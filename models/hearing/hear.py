@@ -17,7 +17,7 @@ import torch
 from models.errors import CallError, WeightsError
 from models.hearing.acoustics import loudness_db, pitch_hz
 from models.hearing.audio import SAMPLE_RATE_HZ, Audio, Samples, decode
-from models.hearing.packing import pack, unpack
+from models.hearing.packing import Packed, pack, unpack
 from models.hearing.roles import Side, agent_side, company_roles
 from models.hearing.segmentation import Segmenter
 from models.hearing.settings import HearingSettings
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 TURN_GAP_S = 0.8  # a pause shorter than this does not end a turn
 COMMA_S = 0.35  # a pause inside a turn that is written as a comma where the recogniser wrote nothing
 SHORTEST_TURN_S = 0.15
+SILENT_SPAN_S = 0.8  # spans shorter than this may well hold no word
 VOICED_TURN_S = 1.0  # turns shorter than this say too little about whose voice it is
 
 
@@ -96,14 +97,7 @@ class HearingEars:
     def _heard(self, recording: Recording, audio: Audio, progress: Progress | None) -> HeardCall:
         tell = _teller(progress, audio.duration_s)
         voices, clear = self._voices(audio, tell)
-        packed = [(v, p) for v, voice in enumerate(voices) for p in pack(voice.sound, voice.spans)]
-        speech_s = max(sum(p.chunk.speech_s for _, p in packed), 1e-9)
-        texts = transcribe(self._transcriber, [p.chunk for _, p in packed], lambda s: tell("words", s / speech_s))
-        words: dict[tuple[int, int], list[Spoken]] = {}
-        for (v, p), t in zip(packed, texts, strict=True):
-            for span, spoken in unpack(p, t.spoken).items():
-                words.setdefault((v, span), []).extend(spoken)
-        said = [(v, span, sorted(w, key=lambda s: s.start_s)) for (v, span), w in words.items()]
+        said = self._words(voices, tell)
         turns, confidence = self._turns(voices, said, recording, clear)
         notes = list(audio.notes)
         if not turns:
@@ -145,6 +139,25 @@ class HearingEars:
                     Voice(audio.samples[0], [s for s in join([*own, *_touching(sides.overlaps_s, own)], TURN_GAP_S) if s[1] - s[0] >= SHORTEST_TURN_S], None)
                 )
         return out, sides.confidence if len(out) == 2 else 1.0
+
+    def _words(self, voices: list[Voice], tell: Callable[[str, float], None]) -> list[tuple[int, int, list[Spoken]]]:
+        """(voice, span, words) of every span in which words were heard.
+
+        Whisper sometimes ends a chunk early and leaves whole turns of it unsaid; spans that got no word are packed and
+        decoded once more, by themselves.
+        """
+        words: dict[tuple[int, int], list[Spoken]] = {}
+        speech_s = max(sum(b - a for voice in voices for a, b in voice.spans), 1e-9)
+        for again in (False, True):
+            packed: list[tuple[int, list[int], Packed]] = []
+            for v, voice in enumerate(voices):
+                silent = [i for i, (a, b) in enumerate(voice.spans) if not again or ((v, i) not in words and b - a >= SILENT_SPAN_S)]
+                packed += [(v, silent, p) for p in pack(voice.sound, [voice.spans[i] for i in silent])]
+            texts = transcribe(self._transcriber, [p.chunk for _, _, p in packed], lambda s: tell("words", s / speech_s))
+            for (v, index, p), t in zip(packed, texts, strict=True):
+                for span, spoken in unpack(p, t.spoken).items():
+                    words.setdefault((v, index[span]), []).extend(spoken)
+        return [(v, span, sorted(w, key=lambda s: s.start_s)) for (v, span), w in words.items()]
 
     def _turns(self, voices: list[Voice], said: list[tuple[int, int, list[Spoken]]], recording: Recording, clear: float) -> tuple[list[Turn], float]:
         """Turns with roles, in order of start, and the call's role confidence."""

@@ -43,7 +43,7 @@ SUPERVISOR_WORDS = re.compile(
 
 FIRST_SPEAKER = 1.2  # nats: on an inbound call the agent speaks first
 FIRST_CHANNEL = 0.6  # nats: most recorders put the agent on the first channel
-KNOWN_CHANNEL = 8.0  # nats: the manifest says which channel is the agent's
+KNOWN_CHANNEL = 4.0  # nats in favour of the manifest, which decides; words against it lower the confidence
 TEMPER = 0.45  # what a nat of words is worth: cues come in clusters, and recognition errs
 NEW_VOICE_GAP = 0.09  # similarity gap above which another voice has taken over (see speakers.new_voice)
 CUED_GAP = 0.06  # the same, where its words say so too
@@ -71,8 +71,10 @@ def agent_side(sides: Sequence[Side], direction: str | None = None, agent_channe
         if direction != "outbound":
             score += FIRST_SPEAKER if i == first else 0.0
         score += FIRST_CHANNEL if s.channel == 0 else 0.0
-        score += KNOWN_CHANNEL if agent_channel is not None and s.channel == agent_channel else 0.0
         scores.append(score)
+    known = next((i for i, s in enumerate(sides) if agent_channel is not None and s.channel == agent_channel), None)
+    if known is not None:
+        return known, _sure(max(0.0, scores[known] + KNOWN_CHANNEL - max(x for i, x in enumerate(scores) if i != known)))
     order = sorted(range(len(scores)), key=lambda i: -scores[i])
     return order[0], _sure(scores[order[0]] - scores[order[1]])
 

@@ -8,6 +8,7 @@ afterwards, on the company's side, where supervisors and announcements speak (mo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -112,7 +113,7 @@ def find_stretches(activity: Activity) -> tuple[list[Stretch], tuple[tuple[float
     voice = np.full(n, -1)  # -1 silence, -2 several voices
     window = np.zeros(n, int)
     centres = activity.starts_s + WINDOW_S / 2
-    edges = [0, *(round((a + b) / 2 / FRAME_STEP_S) for a, b in zip(centres, centres[1:], strict=False)), n]
+    edges = [0, *(round((a + b) / 2 / FRAME_STEP_S) for a, b in itertools.pairwise(centres)), n]
     for w in range(len(centres)):
         a, first = edges[w], activity.first_frame(w)
         active = activity.voices[w][a - first : edges[w + 1] - first] > ACTIVE
@@ -133,7 +134,7 @@ def find_stretches(activity: Activity) -> tuple[list[Stretch], tuple[tuple[float
     stretches = []
     for a, b in runs:
         cuts = np.linspace(a, b, int(np.ceil((b - a) * FRAME_STEP_S / LONGEST_STRETCH_S)) + 1).round().astype(int)
-        stretches += [Stretch(edge_s(x), edge_s(y), int(window[a]), int(voice[a])) for x, y in zip(cuts, cuts[1:], strict=False)]
+        stretches += [Stretch(edge_s(x), edge_s(y), int(window[a]), int(voice[a])) for x, y in itertools.pairwise(cuts)]
     overlaps = tuple((edge_s(a), edge_s(b)) for a, b in constant_runs(voice) if voice[a] == -2)
     return stretches, overlaps
 
@@ -151,7 +152,7 @@ def constant_runs(*tracks: npt.NDArray[np.int_]) -> list[tuple[int, int]]:
     for t in tracks:
         change |= np.diff(t) != 0
     edges = [0, *(np.flatnonzero(change) + 1).tolist(), len(tracks[0])]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(itertools.pairwise(edges))
 
 
 def agreement(activity: Activity, stretches: Sequence[Stretch]) -> npt.NDArray[np.float64]:

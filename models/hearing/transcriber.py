@@ -72,8 +72,9 @@ class Attempt:
     temperature: float = 0.0
 
 
-# First as well as possible; then without the prompt, which is what loops feed on; then by chance, as openai-whisper does.
-ATTEMPTS = (Attempt(), Attempt(prompt=False, no_repeat_ngram=5), Attempt(prompt=False, no_repeat_ngram=3, temperature=0.4))
+# First as well as possible (no five tokens twice: CER 0.196 to 0.188 on spoken dev calls); then without the prompt, which is
+# what loops feed on; then by chance, as openai-whisper does.
+ATTEMPTS = (Attempt(no_repeat_ngram=5), Attempt(prompt=False, no_repeat_ngram=4), Attempt(prompt=False, no_repeat_ngram=3, temperature=0.4))
 
 
 class Transcriber(Protocol):
