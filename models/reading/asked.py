@@ -85,7 +85,7 @@ SLOTS = (
         "issue",
         re.compile(
             r"(?:再|重新|从头|麻烦再|您再|重复)\w{0,6}(?:说|讲|描述|介绍|复述|叙述)\w{0,4}(?:情况|问题|经过|事情|事由|一遍|遍|过程)|"
-            r"(?:什么|啥)(?:问题|情况|事|东西|商品|产品|业务)来着"
+            r"(?:什么|啥)(?:问题|情况|事|东西|商品|产品|业务)来着|^(?:先生|女士|您好)?，?请问您?(?:是)?(?:要)?(?:反映|咨询|反馈|遇到|投诉)(?:的)?(?:是)?(?:了)?什么(?:问题|事情|事|情况)"
         ),
         re.compile(r"(?!)"),
         False,
@@ -113,8 +113,8 @@ def asked_again(scan: Look) -> tuple[Moment, ...]:
         text = scan.texts[i]
         if turn.by_customer:
             given |= _gives(text.norm, pending)
-            talked += len(text.bare) >= 8
-            if talked >= 2:
+            talked += len(text.bare) >= 12
+            if talked >= 1:
                 given.add("issue")
             pending = set()
             continue
