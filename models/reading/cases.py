@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from models.reading.text import Cutter, normalise
 from models.records import Case, Moment, Reason, Role
@@ -137,7 +138,12 @@ def _numbers(contact: Contact) -> frozenset[str]:
 
 
 def _rare_words(contact: Contact, cutter: Cutter) -> Counter[str]:
-    return Counter(w for role, text in contact.turns if role != "ivr" for w in cutter.words(normalise(text).norm) if _WORD.fullmatch(w) and w not in _USUAL)
+    return Counter(w for role, text in contact.turns if role != "ivr" for w in _telling(cutter, text))
+
+
+@lru_cache(maxsize=1 << 15)  # half of what agents say is stock: greetings, apologies, farewells
+def _telling(cutter: Cutter, text: str) -> tuple[str, ...]:
+    return tuple(w for w in cutter.words(normalise(text).norm) if _WORD.fullmatch(w) and w not in _USUAL)
 
 
 def _cosine(a: Counter[str], b: Counter[str], spread: Counter[str]) -> float:
