@@ -92,7 +92,7 @@ class Turn:
 class HeardCall:
     """A call after hearing (or a transcript made elsewhere): turns in order of start, and how they were obtained.
 
-    notes: `no_speech`, `one_side`, `cut`, `truncated` — facts about an ok call that a reviewer should know.
+    notes: `no_speech`, `one_side`, `roles_unsure`, `cut`, `truncated` — facts about an ok call that a reviewer should know.
     role_confidence: how sure the hearing is of which side is which, 0–1.
     """
 

@@ -34,10 +34,12 @@ class CtranslateEngine:
         prompt: str = "",
         batch: int = 8,
         threads: int = 0,
+        streams: int = 1,
         name: str = "whisper",
     ) -> None:
+        """streams: how many callers may decode at the same time, with `threads` threads each (0: all cores)."""
         try:
-            self._model = WhisperModel(str(folder), device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True)
+            self._model = WhisperModel(str(folder), device=device, compute_type=compute_type, cpu_threads=threads, num_workers=streams, local_files_only=True)
         except (RuntimeError, ValueError, OSError) as error:
             raise WeightsError(
                 f"{folder} is no CTranslate2 Whisper that loads on {device} as {compute_type} ({_first_line(error)}); run `futing weights verify`"

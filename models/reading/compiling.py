@@ -267,7 +267,7 @@ class Compiler(Operators):
             case Phrases(chains):
                 return chains, frozenset()
             case Regex(_, _, literals):
-                return None if literals is None else (frozenset(), frozenset(literals))
+                return None if literals is None else (frozenset(), literals)
             case AnyOf(parts) | NOf(_, parts):
                 some = [self._triggers(p) for p in parts]
                 if any(s is None for s in some):

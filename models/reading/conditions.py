@@ -50,7 +50,7 @@ class View(Protocol):
     within: str
 
     def found(self, chains: frozenset[int]) -> Sequence[Found]: ...
-    def has_literal(self, literal: int) -> bool: ...
+    def has_any(self, literals: frozenset[int]) -> bool: ...
     def words(self) -> list[tuple[int, int]]: ...
     def text_of(self, turn: int) -> Text: ...
     def sound(self, name: str) -> float | None: ...
@@ -70,7 +70,7 @@ class Regex:
 
     pattern: re.Pattern[str]
     not_pattern: re.Pattern[str] | None = None
-    literals: tuple[int, ...] | None = None
+    literals: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,7 @@ def _phrases(condition: Phrases, view: View) -> list[Span]:
 
 
 def _regex(condition: Regex, view: View) -> list[Span]:
-    if condition.literals is not None and not any(view.has_literal(i) for i in condition.literals):
+    if condition.literals is not None and not view.has_any(condition.literals):
         return []
     out = []
     for m in condition.pattern.finditer(view.text.norm):

@@ -131,7 +131,7 @@ class Operators(Lexicons):
         if pattern.search("") is not None:
             self._bad(at, "the regex matches nothing at all", "ask for at least one character")
         strings = required_strings(pattern.pattern)
-        literals = None if strings is None else tuple(self._literal(s) for s in strings)
+        literals = None if strings is None else frozenset(self._literal(s) for s in strings)
         return Regex(pattern, exclusion, literals)
 
     def _pattern(self, at: Where, value: Any) -> re.Pattern[str] | None:

@@ -7,7 +7,7 @@ surprising choice: everything is matched on the punctuation-free form of the tex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import ahocorasick
@@ -213,13 +213,18 @@ def _alternatives(body: str, at: int, source: str, lexicons: Mapping[str, Sequen
 
 
 class Matcher:
-    """All chains of a rule book, and the plain strings that regexes need, in two automata."""
+    """Chains of a rule book, and the plain strings that regexes need, in two automata.
 
-    def __init__(self, chains: Sequence[Chain], literals: Sequence[str] = ()) -> None:
+    only: indices of the chains that this matcher looks for (all without it); what it finds is numbered as in `chains` all the same.
+    """
+
+    def __init__(self, chains: Sequence[Chain], literals: Sequence[str] = (), only: Collection[int] | None = None) -> None:
         self.chains = tuple(chains)
+        wanted = range(len(chains)) if only is None else sorted(only)
         exact: dict[str, tuple[list[int], list[int]]] = {}
         alike: dict[str, dict[str, list[int]]] = {}
-        for index, chain in enumerate(chains):
+        for index in wanted:
+            chain = chains[index]
             held = chain.parts[chain.key].all
             for spelling in held:
                 exact.setdefault(spelling, ([], []))[0].append(index)
@@ -230,21 +235,15 @@ class Matcher:
             exact.setdefault(literal, ([], []))[1].append(index)
         self._exact = _automaton({k: (len(k), tuple(c), tuple(r)) for k, (c, r) in exact.items()})
         self._alike = _automaton({k: (len(k), tuple((m, tuple(c)) for m, c in v.items())) for k, v in alike.items()})
-        self._keys = tuple(chain.key for chain in chains)
+        self._keys = {i: chains[i].key for i in wanted}
         # for the parts that the automata do not hold: all lengths, and code spellings with what they may mean
-        self._lengths = tuple(tuple(tuple(sorted({len(s) for s in part.all}, reverse=True)) for part in chain.parts) for chain in chains)
+        self._lengths = {i: tuple(tuple(sorted({len(s) for s in part.all}, reverse=True)) for part in chains[i].parts) for i in wanted}
         # one character of each of these sets must be in the text, or the chain cannot stand there: asked before anything else
-        self._needed = tuple(
-            tuple(
-                frozenset((sounds.codes(s[0]) if chain.sounds_like else s[0]) for s in part.all)
-                for i, part in enumerate(chain.parts)
-                if i != chain.key and not part.optional and not part.pause
-            )
-            for chain in chains
-        )
-        self._edges = tuple(tuple((frozenset(s[-1] for s in p.all), frozenset(s[0] for s in p.all)) for p in chain.parts) for chain in chains)
+        self._needed = {index: _needed(chains[index]) for index in wanted}
+        self._edges = {i: tuple((frozenset(s[-1] for s in p.all), frozenset(s[0] for s in p.all)) for p in chains[i].parts) for i in wanted}
         self._codes: dict[tuple[int, int], dict[str, list[str]]] = {}
-        for index, chain in enumerate(chains):
+        for index in wanted:
+            chain = chains[index]
             if chain.sounds_like:
                 for i, part in enumerate(chain.parts):
                     if i != chain.key:
@@ -272,11 +271,12 @@ class Matcher:
                         for chain in chains:
                             if chain in hopeless:
                                 continue
-                            needed = self._needed[chain]
-                            if needed and any(n.isdisjoint(alike_here if self.chains[chain].sounds_like else here) for n in needed):
-                                hopeless.add(chain)
-                                continue
-                            self._complete(text, chain, start, end, None, 1.0, found, coded)
+                            for needed in self._needed[chain]:
+                                if needed.isdisjoint(alike_here if self.chains[chain].sounds_like else here):
+                                    hopeless.add(chain)
+                                    break
+                            else:
+                                self._complete(text, chain, start, end, None, 1.0, found, coded)
         if self._alike is not None:
             for last, (length, meanings) in self._alike.iter(coded):
                 start, end = last + 1 - length, last + 1
@@ -378,6 +378,15 @@ class Matcher:
                     far = sounds.distance(bare[start:end], meant)
                     if far is not None and sounds.believable(meant, far, None) and (meant in part.spellings or breaks[end]):
                         yield (start, end), meant
+
+
+def _needed(chain: Chain) -> tuple[frozenset[str], ...]:
+    """For each part that must be there beside the key: the characters (or codes) it may begin with."""
+    return tuple(
+        frozenset((sounds.codes(s[0]) if chain.sounds_like else s[0]) for s in part.all)
+        for i, part in enumerate(chain.parts)
+        if i != chain.key and not part.optional and not part.pause
+    )
 
 
 def _meant(bare: str, parts: Sequence[tuple[tuple[int, int], str | None]]) -> str:

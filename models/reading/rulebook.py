@@ -14,21 +14,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from models.reading.compiling import Compiler
-from models.reading.conditions import Anchor, Embed, Sounds
+from models.reading.conditions import Anchor, Embed, Phrases, Sounds
 from models.reading.patterns import Matcher
 from models.reading.rule import Rule, conditions_of, with_anchors
 from models.reading.rulefile import Document, Problem, read_yaml
 from models.reading.text import Cutter
+from models.records import ROLES
 
 
 @dataclass(frozen=True, slots=True)
 class RuleBook:
-    """All rules of a folder in the order of their anchors, ready to read calls. version: content hash, 12 hexadecimal digits."""
+    """All rules of a folder in the order of their anchors, ready to read calls. version: content hash, 12 hexadecimal digits.
+
+    matchers: by role, what the rules look for in turns of that role; exceptions: what takes hits away, asked only where there are hits.
+    """
 
     version: str
     rules: tuple[Rule, ...]
     lexicons: Mapping[str, tuple[str, ...]]
-    matcher: Matcher = field(repr=False)
+    matchers: Mapping[str, Matcher] = field(repr=False)
+    exceptions: Mapping[str, Matcher] = field(repr=False)
     cutter: Cutter = field(repr=False)
     by_chain: tuple[tuple[int, ...], ...] = field(repr=False)
     by_literal: tuple[tuple[int, ...], ...] = field(repr=False)
@@ -59,7 +64,6 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
     rules = _resolved_and_ordered(read, problems)
     if problems:
         return None, sorted(problems)
-    matcher = Matcher(compiler.chains, compiler.literals)
     by_chain: list[list[int]] = [[] for _ in compiler.chains]
     by_literal: list[list[int]] = [[] for _ in compiler.literals]
     untriggered = []
@@ -75,7 +79,8 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
         version=_version([*lexicon_files, *rule_files]),
         rules=tuple(rules),
         lexicons={name: tuple(words) for name, words in compiler.words.items()},
-        matcher=matcher,
+        matchers=_matchers(rules, compiler, exceptions=False),
+        exceptions=_matchers(rules, compiler, exceptions=True),
         cutter=Cutter(compiler.jieba_words),
         by_chain=tuple(map(tuple, by_chain)),
         by_literal=tuple(map(tuple, by_literal)),
@@ -84,6 +89,22 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
         embed=embed,
     )
     return book, []
+
+
+def _matchers(rules: Sequence[Rule], compiler: Compiler, exceptions: bool) -> dict[str, Matcher]:
+    """A matcher for each role; roles that the same rules look at share one."""
+    made: dict[frozenset[int], Matcher] = {}
+    out = {}
+    for role in ROLES:
+        mine = [rule for rule in rules if role in rule.roles]
+        if exceptions:
+            used = frozenset(compiler.name_chains).union(*(r.unless.phrases | r.unless.clause | r.unless.sentence | r.unless.turn for r in mine))
+        else:
+            used = frozenset().union(*(c.chains for r in mine for c in conditions_of(r) if isinstance(c, Phrases)))
+        if used not in made:
+            made[used] = Matcher(compiler.chains, () if exceptions else compiler.literals, used)
+        out[role] = made[used]
+    return out
 
 
 def _documents(folder: Path, part: str, problems: list[Problem]) -> list[Document]:

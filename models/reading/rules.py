@@ -71,6 +71,7 @@ class Look:
         self.clocks: list[Clock] = []
         self._found: list[dict[int, list[Found]]] = []
         self._literals: list[set[int]] = []
+        self._excepted: dict[int, dict[int, list[Found]]] = {}
         self._words: dict[int, list[tuple[int, int]]] = {}
         self._baselines: dict[tuple[str, str], list[tuple[int, float]]] | None = None
         self.candidates: dict[int, list[int]] = {}
@@ -80,7 +81,7 @@ class Look:
             clock = Clock(turn, text)
             self.texts.append(text)
             self.clocks.append(clock)
-            found, literals = book.matcher.scan(text, clock.bare_probability if turn.words else None)
+            found, literals = book.matchers[turn.role].scan(text, clock.bare_probability if turn.words else None)
             self._found.append(found)
             self._literals.append(literals)
             ringing: set[int] = set()
@@ -90,6 +91,12 @@ class Look:
                 ringing.update(book.by_literal[literal])
             for rule in ringing:
                 self.candidates.setdefault(rule, []).append(i)
+
+    def excepted(self, turn: int) -> dict[int, list[Found]]:
+        """The exceptions that stand in a turn, looked for when first asked for."""
+        if turn not in self._excepted:
+            self._excepted[turn] = self.book.exceptions[self.call.turns[turn].role].scan(self.texts[turn])[0]
+        return self._excepted[turn]
 
     def words(self, turn: int) -> list[tuple[int, int]]:
         """jieba's words of a turn, cut when first asked for."""
@@ -140,12 +147,13 @@ class _View:
         self.within: str = rule.within
 
     def found(self, chains: frozenset[int]) -> Sequence[Found]:
-        here = self.looking._found[self.here]
-        both = here.keys() & chains
-        return [f for chain in sorted(both) for f in here[chain]] if both else ()
+        return _chosen(self.looking._found[self.here], chains)
 
-    def has_literal(self, literal: int) -> bool:
-        return literal in self.looking._literals[self.here]
+    def excepted(self, chains: frozenset[int]) -> Sequence[Found]:
+        return _chosen(self.looking.excepted(self.here), chains) if chains else ()
+
+    def has_any(self, literals: frozenset[int]) -> bool:
+        return not literals.isdisjoint(self.looking._literals[self.here])
 
     def words(self) -> list[tuple[int, int]]:
         return self.looking.words(self.here)
@@ -218,6 +226,11 @@ class _View:
                     return None
                 return next((self.heat[k] for k in range(min(i, len(self.heat) - 1), -1, -1) if turns[k].role == "customer" and self.heat[k] is not None), None)
         raise KeyError(name)
+
+
+def _chosen(found: Mapping[int, list[Found]], chains: frozenset[int]) -> Sequence[Found]:
+    both = found.keys() & chains
+    return [f for chain in sorted(both) for f in found[chain]] if both else ()
 
 
 def find_hits(call: HeardCall, book: RuleBook, heat: Sequence[float | None] | None = None, *, scan: Look | None = None) -> dict[str, tuple[Hit, ...]]:
@@ -325,7 +338,7 @@ def _spared(span: Span, view: _View, unless: Unless) -> float | None:
     if not span.wordless:
         if unless.name and _is_name(span, view):
             return None
-        for found in view.found(unless.phrases):
+        for found in view.excepted(unless.phrases):
             a, b = text.norm_span(found.start, found.end)
             if a <= span.end and span.start <= b:
                 return None
@@ -337,7 +350,7 @@ def _spared(span: Span, view: _View, unless: Unless) -> float | None:
         (unless.sentence, sentence_span(text, span.start, span.end) if unless.sentence else (0, 0)),
         (unless.turn, (0, len(text.norm))),
     ):
-        for found in view.found(chains):
+        for found in view.excepted(chains):
             a, b = text.norm_span(found.start, found.end)
             if low <= a and b <= high:
                 return None
@@ -357,7 +370,7 @@ def _is_name(span: Span, view: _View) -> bool:
     """Followed by what makes it a place, or inside a longer name of a lexicon."""
     if part_of_name(view.text, span.start, span.end, view.turn.role):
         return True
-    for found in view.found(view.looking.book.names):
+    for found in view.excepted(view.looking.book.names):
         a, b = view.text.norm_span(found.start, found.end)
         if a <= span.start and span.end <= b and b - a > span.end - span.start:
             return True
