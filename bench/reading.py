@@ -121,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     begin = time.perf_counter()
     book = load_rulebook(args.config)
-    print(f"rules {len(book.rules)}, phrases {len(book.matcher.chains)}, lexicons {len(book.lexicons)}, version {book.version}")
+    print(f"rules {len(book.rules)}, phrases {len(book.matchers['customer'].chains)}, lexicons {len(book.lexicons)}, version {book.version}")
     print(f"load_s {time.perf_counter() - begin:.2f}")
     heard = written_calls(args.calls or sorted((ROOT / "tests" / "data" / "reading").glob("*calls*.jsonl")))
     if not heard:
