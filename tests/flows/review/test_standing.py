@@ -45,9 +45,16 @@ def test_overlap_is_symmetric_and_bounded(times: tuple[float, float, float, floa
     assert 0.0 <= standing.overlap(a, b) <= 1.0 and standing.overlap(a, a) == 1.0
 
 
-@pytest.mark.parametrize(("answers", "expected"), [
-    ([(1, "right")], "right"), ([(1, "right"), (2, "wrong")], "disputed"), ([(1, "right"), (2, "unsure")], "right"), ([(1, "wrong"), (1, "right")], "right"), ([(1, "unsure")], "unsure"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([(1, "right")], "right"),
+        ([(1, "right"), (2, "wrong")], "disputed"),
+        ([(1, "right"), (2, "unsure")], "right"),
+        ([(1, "wrong"), (1, "right")], "right"),
+        ([(1, "unsure")], "unsure"),
+    ],
+)
 def test_what_stands(answers: list[tuple[int, str]], expected: str) -> None:
     groups = standing.groups([said(i, who, a) for i, (who, a) in enumerate(answers, 1)])
     assert [g.answer for g in groups] == [expected]

@@ -89,10 +89,18 @@ def test_give_take_back_settle(store: Engine) -> None:
     assert verdicts.of_call(store, "c")[1].anchor == AT
 
 
-@pytest.mark.parametrize(("target", "answer", "more"), [
-    ("moment", "maybe", {}), ("moment", "taken_back", {}), ("thing", "right", {}), ("moment", "missed", {}), ("moment", "right", {"why": "quoted"}), ("moment", "wrong", {"why": "mood"}),
-    ("call", "right", {"comment": "x" * 4000}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("target", "answer", "more"),
+    [
+        ("moment", "maybe", {}),
+        ("moment", "taken_back", {}),
+        ("thing", "right", {}),
+        ("moment", "missed", {}),
+        ("moment", "right", {"why": "quoted"}),
+        ("moment", "wrong", {"why": "mood"}),
+        ("call", "right", {"comment": "x" * 4000}),
+    ],
+)
 def test_answers_that_make_no_sense(store: Engine, target: str, answer: str, more: dict[str, str]) -> None:
     user = users.add(store, "one", "lead", PASSWORD)
     with pytest.raises(VerdictError):

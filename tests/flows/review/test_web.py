@@ -56,10 +56,21 @@ def test_every_page_opens_for_an_admin(sign_in, night: Night) -> None:
         assert answer.status_code == 200, path
 
 
-@pytest.mark.parametrize(("name", "path", "status"), [
-    ("seat", "/rules", 403), ("seat", "/blind", 403), ("seat", "/export", 403), ("seat", "/audit", 403), ("zhou", "/audit", 403), ("zheng", "/audit", 403),
-    ("zhou", "/calls/nothing-of-the-kind", 404), ("zhou", "/rules/no.such.rule", 404), ("zhou", "/export/users.csv", 404), ("zhou", "/blind/999", 404),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "path", "status"),
+    [
+        ("seat", "/rules", 403),
+        ("seat", "/blind", 403),
+        ("seat", "/export", 403),
+        ("seat", "/audit", 403),
+        ("zhou", "/audit", 403),
+        ("zheng", "/audit", 403),
+        ("zhou", "/calls/nothing-of-the-kind", 404),
+        ("zhou", "/rules/no.such.rule", 404),
+        ("zhou", "/export/users.csv", 404),
+        ("zhou", "/blind/999", 404),
+    ],
+)
 def test_refusals(sign_in, name: str, path: str, status: int) -> None:
     assert sign_in(name).get(path).status_code == status
 
