@@ -87,12 +87,15 @@ def run(
     """
     from flows.intake import find
     from flows.plan import plan_input
+    from flows.webhook import failure_told
 
     settings = settings_of(config, engine, device, keep_original)
     given = parse_days(day)[0] if day else None
-    found = find(input, extensions=settings.intake.extensions, zone=settings.zone, manifest=manifest, leave_out=out)
-    if not found:
-        raise FutingError(f"{input}: no recordings there ({', '.join(settings.intake.extensions[:4])}, …); is the disk mounted, and intake.extensions right?")
+    with failure_told(settings.night.webhook):
+        found = find(input, extensions=settings.intake.extensions, zone=settings.zone, manifest=manifest, leave_out=out)
+        if not found:
+            kinds = ", ".join(settings.intake.extensions[:4])
+            raise FutingError(f"{input}: no recordings there ({kinds}, …); is the disk mounted, and intake.extensions right?")
 
     def work(night: Night) -> None:
         night.plan(plan_input(found, night.journal, zone=settings.zone, given=given, settle_s=settings.intake.settle_s))
@@ -141,12 +144,13 @@ def night(out: Path, settings: Settings, command: str, work: Callable[[Night], N
 
     from flows.night import Night, open_book
     from flows.progress import progress_bar, summary_table
-    from flows.webhook import tell
+    from flows.webhook import failure_told, tell
 
-    book = open_book(settings)
-    with progress_bar(Console(stderr=True)) as on, Night(out, settings, book, command=command, on=on) as night:
-        work(night)
-        summary = night.finish()
+    with failure_told(settings.night.webhook):
+        book = open_book(settings)
+        with progress_bar(Console(stderr=True)) as on, Night(out, settings, book, command=command, on=on) as night:
+            work(night)
+            summary = night.finish()
     Console().print(summary_table(summary, str(out)))
     tell(settings.night.webhook, summary)
     raise typer.Exit(summary.exit_code)

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date as Date
 from pathlib import Path
@@ -30,8 +32,11 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import task_run
 from prefect.states import Completed
 
+from flows.intake import find
 from flows.night import Heard, Night, Summary, open_book
+from flows.plan import plan_input
 from flows.settings import Settings, load_settings
+from flows.webhook import failure_told, tell
 from models.errors import ConfigError, FutingError
 
 SLOT_LEASE_S: Final = 60.0  # a slot held by a killed process is free again after so long (Prefect's least)
@@ -66,7 +71,7 @@ def hear_shard(run_id: str, shard: int) -> dict[str, int]:
     recordings = night.shards[shard]
     if attempt > 1:
         recordings = night.take_back(recordings)
-    with concurrency(slot_name(), occupy=1, strict=True, lease_duration=SLOT_LEASE_S, raise_on_lease_renewal_failure=False):
+    with _in_our_words(), concurrency(slot_name(), occupy=1, strict=True, lease_duration=SLOT_LEASE_S, raise_on_lease_renewal_failure=False):
         counts = night.hear(recordings)
     left = night.transient(recordings)
     if left and attempt <= len(night.settings.night.retry_delays_s):
@@ -87,16 +92,23 @@ def nightly(
     config: str | None = None,
 ) -> State[Any]:
     """Hear and read every recording at `input`, `jobs` shards at a time; started again, it goes on where it stopped."""
-    from flows.intake import find
-    from flows.plan import plan_input
-    from flows.webhook import tell
-
-    logger = get_run_logger()
-    given = _day(date)
     settings = _with(load_settings(config), engine, device, keep_original)
-    found = find(input, extensions=settings.intake.extensions, zone=settings.zone, manifest=manifest, leave_out=Path(out))
+    with _in_our_words(), failure_told(settings.night.webhook):
+        summary = _run(settings, input, Path(out), _day(date), manifest, jobs)
+    _show(summary)
+    tell(settings.night.webhook, summary)
+    said = f"{summary.ok} calls heard, {summary.failed} failed, {summary.skipped} skipped"
+    if summary.exit_code:
+        return Completed(name="Partial", message=said)
+    return Completed(message=said)
+
+
+def _run(settings: Settings, source: str, out: Path, given: Date | None, manifest: str | None, jobs: int) -> Summary:
+    """Find, plan, hear shard by shard, publish."""
+    logger = get_run_logger()
+    found = find(source, extensions=settings.intake.extensions, zone=settings.zone, manifest=manifest, leave_out=out)
     if not found:
-        raise FutingError(f"{input}: no recordings there; is the disk mounted, and intake.extensions right?")
+        raise FutingError(f"{source}: no recordings there; is the disk mounted, and intake.extensions right?")
     _grant_slots(jobs)
     finished = 0
 
@@ -107,21 +119,28 @@ def nightly(
             if finished % 500 == 0:
                 logger.info("%d calls finished", finished)
 
-    with Night(Path(out), settings, open_book(settings), command="nightly", on=on) as night:
+    with Night(out, settings, open_book(settings), command="nightly", on=on) as night:
         _OPEN[night.run_id] = night
         try:
             night.plan(plan_input(found, night.journal, zone=settings.zone, given=given, settle_s=settings.intake.settle_s))
             logger.info("%d calls to hear in %d shards, %d known from earlier runs", len(night.work.todo), len(night.shards), len(night.work.done))
             _hear_all(night, jobs)
-            summary = night.finish()
+            return night.finish()
         finally:
             del _OPEN[night.run_id]
-    _show(summary)
-    tell(settings.night.webhook, summary)
-    said = f"{summary.ok} calls heard, {summary.failed} failed, {summary.skipped} skipped"
-    if summary.exit_code:
-        return Completed(name="Partial", message=said)
-    return Completed(message=said)
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    """What goes wrong unexpectedly is told by its kind and place: Prefect stores messages, and a library's might quote a caller."""
+    try:
+        yield
+    except FutingError:
+        raise
+    except Exception as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if "/flows/" in f.filename or "/models/" in f.filename]
+        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
+        raise FutingError(f"unexpected {type(error).__name__} in {place}; what was heard is safe, start it again; please report it") from None
 
 
 def _day(text: str | None) -> Date | None:

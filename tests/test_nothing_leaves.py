@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,13 @@ def test_a_night_with_real_models_reaches_nowhere(tmp_path: Path, env: dict[str,
     folder = folder_of(tmp_path / "rec", {shortest.name: shortest.read_bytes()})
     night = watch(futing("run", folder, "--out", tmp_path / "out"), env | {"FUTING_CACHE": str(cache_folder())}, tmp_path / "trace", limit_s=550)
     assert (night.code, night.reached) == (0, ()), night.said
+
+
+def test_the_review_page_names_no_other_host(root: Path) -> None:
+    files = [p for folder in ("templates", "static") for p in (root / "flows/review" / folder).rglob("*") if p.suffix in {".html", ".css", ".js", ".svg"}]
+    assert len(files) > 5
+    named = [f"{p.name}: {url}" for p in files for url in re.findall(r"(?:https?:)?//[a-zA-Z0-9][a-zA-Z0-9.-]*\.[a-z]{2,}[^\s\"')]*", p.read_text("utf-8"))]
+    assert [n for n in named if "www.w3.org/2000/svg" not in n] == []  # the name of a namespace, which nobody fetches
 
 
 # --- words -----------------------------------------------------------------------------------------------------------------

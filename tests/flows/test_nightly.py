@@ -231,6 +231,34 @@ def test_only_transient_errors_are_tried_again_and_only_their_calls(server: Serv
     assert said == "Partial | 5 calls heard, 2 failed, 0 skipped | 2 2 1", said + done.stderr[-3000:]
 
 
+BREAKS = """
+import sys
+import flows.call
+import flows.nightly as nightly
+
+def breaks(recording, answer, desk):
+    raise ValueError("cannot convert " + answer.turns[-1].text)
+
+flows.call.rows_of = breaks
+state = nightly.nightly(sys.argv[1], sys.argv[2], engine="scripted", config=sys.argv[3], return_state=True)
+print(state.type.value, "|", state.message)
+"""
+
+
+def test_an_unexpected_error_is_told_without_a_callers_words(server: Server, night: tuple[Path, Path, Path]) -> None:
+    recordings, out, config = night
+    for path in recordings.glob("[!c]*.wav"):
+        path.unlink()
+    for path in recordings.glob("c0*.wav"):
+        path.unlink()  # left: the canary
+    done = subprocess.run([sys.executable, "-c", BREAKS, str(recordings), str(out), str(config)], env=server.env, capture_output=True, text=True, timeout=180)
+    assert "FAILED | " in done.stdout and "ValueError" in done.stdout, done.stderr
+    database = b"".join(p.read_bytes() for p in Path(server.env["PREFECT_HOME"]).rglob("*") if p.is_file())
+    for secret in ("投诉你们", CANARY, NAME):
+        assert secret not in done.stdout + done.stderr
+        assert secret.encode() not in database and secret.encode("unicode_escape") not in database
+
+
 def test_nothing_to_hear_is_a_failed_run(server: Server, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = subprocess.run(
