@@ -37,7 +37,7 @@ def rules_page(request: Request, desk: TheDesk, session: Reader) -> Response:
     known = {r["rule_id"] for r in rows}
     rows += [{"rule_id": f.rule_id, "kind": f.kind, "type": f.type, "hits": 0, "possible": 0} for f in figures.values() if f.rule_id not in known]
     order = {k: i for i, k in enumerate(("abuse", "escalation", "conduct", "apology", "resolution"))}
-    rows.sort(key=lambda r: (order.get(r["kind"], 9), r["type"] or "", r["rule_id"] or ""))
+    rows.sort(key=lambda r: (r["rule_id"] not in figures, order.get(r["kind"], 9), r["type"] or "", r["rule_id"] or ""))
     return show(request, "rules.html", rows=rows, figures=figures, nothing=statistics.wilson(0, 0))
 
 

@@ -17,7 +17,16 @@ from bench.synthetic_nights import Made, failed_call, make_call, record, write_n
 DAY = date(2026, 11, 20)
 PASSWORD = "a long enough password"
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--lang=zh-CN",
+]
 
 
 @dataclass(frozen=True, slots=True)
