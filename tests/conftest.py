@@ -27,6 +27,14 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session")
+def demo_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables of the demo night as scripted ears hear it: six calls and one that cannot be heard. To be read, not written."""
+    from tests.demo_night import scripted_demo_night
+
+    return scripted_demo_night(tmp_path_factory.mktemp("demo"))
+
+
 @cache
 def _weights_missing() -> str | None:
     """Fetch the embedded weights once a session, unless they are there; why that did not work, if it did not."""
