@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.reading.patterns import Chain, PhraseError, parse_phrase
+from models.reading.phrases import Chain, PhraseError, parse_phrase
 from models.reading.rulefile import Document, Problem, Where
 from models.reading.values import Values
 

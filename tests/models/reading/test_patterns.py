@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reading.patterns import GAP, Chain, Matcher, PhraseError, parse_phrase
+from models.reading.patterns import Matcher
+from models.reading.phrases import GAP, Chain, PhraseError, parse_phrase
 from models.reading.text import HARD, Text, normalise
 
 LEXICONS = {"boss": ["领导", "经(理|历)"]}
