@@ -34,7 +34,9 @@ MOST_STREAMS = 16  # calls heard at the same time on a CPU; more would only cost
 TURN_GAP_S = 0.8  # a pause shorter than this does not end a turn
 COMMA_S = 0.35  # a pause inside a turn that is written as a comma where the recogniser wrote nothing
 SHORTEST_TURN_S = 0.15
+FEWEST_CHARS_PER_S = 1.5  # calm Mandarin has four or more; a span with fewer was probably not recognised to its end
 SILENT_SPAN_S = 0.8  # spans shorter than this may well hold no word
+MURMUR_S = 1.0  # speech this long stays a turn, of no words and no confidence, even where nothing was understood
 VOICED_TURN_S = 1.0  # turns shorter than this say too little about whose voice it is
 
 
@@ -151,23 +153,30 @@ class HearingEars:
         return out, sides.confidence if len(out) == 2 else 1.0
 
     def _words(self, voices: list[Voice], tell: Callable[[str, float], None]) -> list[tuple[int, int, list[Spoken]]]:
-        """(voice, span, words) of every span in which words were heard.
+        """(voice, span, words) of every span in which somebody speaks; words may be none where nobody could understand them.
 
-        Whisper sometimes ends a chunk early and leaves whole turns of it unsaid; spans that got no word are packed and
-        decoded once more, by themselves.
+        Whisper sometimes ends a chunk early and leaves whole turns of it unsaid; spans with too few words for their length
+        are packed and decoded once more, by themselves, and the fuller answer is kept.
         """
-        words: dict[tuple[int, int], list[Spoken]] = {}
+        words: dict[tuple[int, int], list[Spoken]] = {(v, i): [] for v, voice in enumerate(voices) for i in range(len(voice.spans))}
         speech_s = max(sum(b - a for voice in voices for a, b in voice.spans), 1e-9)
         for again in (False, True):
             packed: list[tuple[int, list[int], Packed]] = []
             for v, voice in enumerate(voices):
-                silent = [i for i, (a, b) in enumerate(voice.spans) if not again or ((v, i) not in words and b - a >= SILENT_SPAN_S)]
-                packed += [(v, silent, p) for p in pack(voice.sound, [voice.spans[i] for i in silent])]
+                index = [i for i, span in enumerate(voice.spans) if not again or too_few(words[v, i], span)]
+                packed += [(v, index, p) for p in pack(voice.sound, [voice.spans[i] for i in index])]
             texts = transcribe(self._transcriber, [p.chunk for _, _, p in packed], lambda s: tell("words", s / speech_s))
+            found: dict[tuple[int, int], list[Spoken]] = {}
             for (v, index, p), t in zip(packed, texts, strict=True):
                 for span, spoken in unpack(p, t.spoken).items():
-                    words.setdefault((v, index[span]), []).extend(spoken)
-        return [(v, span, sorted(w, key=lambda s: s.start_s)) for (v, span), w in words.items()]
+                    found.setdefault((v, index[span]), []).extend(spoken)
+            words |= {k: w for k, w in found.items() if chars(w) > chars(words[k])}
+        understood = {v for (v, _), w in words.items() if w}  # a voice without a single word is music, noise or a tone
+        return [
+            (v, i, sorted(w, key=lambda s: s.start_s))
+            for (v, i), w in words.items()
+            if w or (v in understood and voices[v].spans[i][1] - voices[v].spans[i][0] >= MURMUR_S)
+        ]
 
     def _turns(self, voices: list[Voice], said: list[tuple[int, int, list[Spoken]]], recording: Recording, clear: float) -> tuple[list[Turn], float]:
         """Turns with roles, in order of start, and the call's role confidence."""
@@ -242,6 +251,17 @@ def choose_device(settings: HearingSettings) -> Device:
     return Device("cuda", torch.cuda.get_device_name(0)) if there else Device("cpu", "no CUDA GPU answers here")
 
 
+def chars(spoken: Sequence[Spoken]) -> int:
+    """How many characters words have, without punctuation."""
+    return sum(len(s.text) for s in spoken)
+
+
+def too_few(spoken: Sequence[Spoken], span: tuple[float, float]) -> bool:
+    """Whether a span of speech has so few characters that its recognition probably ended early."""
+    seconds = span[1] - span[0]
+    return seconds >= SILENT_SPAN_S and chars(spoken) < FEWEST_CHARS_PER_S * seconds
+
+
 def written(spoken: Sequence[Spoken]) -> str:
     """Words as a sentence: their marks, a comma where a pause had none, and an end."""
     out: list[str] = []
@@ -258,7 +278,6 @@ def written(spoken: Sequence[Spoken]) -> str:
 
 def _turn(index: int, role: Role, confidence: float, speaker: str, start_s: float, end_s: float, spoken: list[Spoken], sound: Samples, others: Spans) -> Turn:
     piece = sound[int(start_s * SAMPLE_RATE_HZ) : int(end_s * SAMPLE_RATE_HZ)]
-    chars = sum(len(s.text) for s in spoken)
     return Turn(
         index=index,
         role=role,
@@ -268,10 +287,10 @@ def _turn(index: int, role: Role, confidence: float, speaker: str, start_s: floa
         words=tuple(Word(s.text, round(s.start_s, 3), round(max(s.start_s, s.end_s), 3), round(s.probability, 4)) for s in spoken),
         role_confidence=round(confidence, 3),
         speaker=speaker,
-        confidence=round(float(np.mean([s.probability for s in spoken])), 4),
+        confidence=round(float(np.mean([s.probability for s in spoken])), 4) if spoken else 0.0,
         loudness_db=_rounded(loudness_db(piece), 2),
         pitch_hz=_rounded(pitch_hz(piece), 1),
-        chars_per_min=round(60.0 * chars / max(end_s - start_s, 0.1), 1),
+        chars_per_min=round(60.0 * chars(spoken) / max(end_s - start_s, 0.1), 1),
         overlap_s=round(intersect_s([(start_s, end_s)], others), 3),
     )
 

@@ -35,7 +35,7 @@ CUSTOMER_WORDS: tuple[tuple[str, float], ...] = (
     (r"行吧|那行|好吧|知道了|麻烦你|谢谢你|喂", 0.3),
 )
 IVR_WORDS = re.compile(
-    r"欢迎(致电|拨打|来电|使用)|请按|按(一|二|三|零|井|[0-9])|按键|人工服务|人工座席|可能(会)?被?录音|将(会)?被?录音|通话.{0,4}录音|为(了)?保[证障].{0,6}服务质量|正在(为您)?转接|请不要挂(机|断)|坐席(正)?忙"
+    r"可能被.{1,2}音|(查询|报修|咨询|办理|服务|投诉)请.(一|二|三|四|五|六|七|八|九|零|\d)|欢迎(致电|拨打|来电|使用)|请按|按(一|二|三|零|井|[0-9])|按键|人工服务|人工座席|可能(会)?被?录音|将(会)?被?录音|通话.{0,4}录音|为(了)?保[证障].{0,6}服务质量|正在(为您)?转接|请不要挂(机|断)|坐席(正)?忙"
 )
 SUPERVISOR_WORDS = re.compile(
     r"我(是|姓.{0,6}).{0,10}(主管|经理|组长|班长|值班|负责人|店长|主任|领导|督导)|由我来|我(来)?接手|情况我(已经|都|刚)?.{0,2}(了解|看|听)|(她|他|同事|小.)(已经)?(把|跟我|和我).{0,6}(情况|说了|转|讲)|升级到我"
@@ -46,6 +46,9 @@ FIRST_CHANNEL = 0.6  # nats: most recorders put the agent on the first channel
 KNOWN_CHANNEL = 4.0  # nats in favour of the manifest, which decides; words against it lower the confidence
 TEMPER = 0.45  # what a nat of words is worth: cues come in clusters, and recognition errs
 NEW_VOICE_GAP = 0.09  # similarity gap above which another voice has taken over (see speakers.new_voice)
+MOST_ANNOUNCED = 2  # turns an announcement takes
+FEWEST_LEFT = 3  # turns the agent has after it
+ANNOUNCER_GAP = 0.15  # the same for an opening whose words say nothing: one odd turn is not yet another voice
 CUED_GAP = 0.06  # the same, where its words say so too
 
 
@@ -90,26 +93,27 @@ def agentness(texts: Sequence[str]) -> float:
 
 
 def company_roles(texts: Sequence[str], block: tuple[int, int, float]) -> list[Role]:
-    """Roles of the company side's turns: agent, and where another voice speaks (see speakers.new_voice) ivr or supervisor."""
+    """Roles of the company side's turns: agent, and where another voice speaks (see speakers.new_voice) ivr or supervisor.
+
+    A voice that only opens the call (one turn, or two) is an announcement; one that takes over after that is a supervisor.
+    The block may be the newcomer or what the newcomer left over.
+    """
     first, end, gap = block
     roles: list[Role] = ["agent"] * len(texts)
-    if gap >= CUED_GAP:
-        inside, outside = "。".join(texts[first:end]), "。".join([*texts[:first], *texts[end:]])
-        # The block's complement may be the newcomer: an announcement at the start leaves the agent as the larger block.
-        for who, cue in ((inside, IVR_WORDS), (outside, IVR_WORDS)):
-            part = range(first, end) if who is inside else [i for i in range(len(texts)) if not first <= i < end]
-            if cue.search(who) and len(list(part)) <= max(2, len(texts) // 4):
-                for i in part:
-                    roles[i] = "ivr"
-                break
-        else:
-            later = range(first, end) if first > 0 else range(end, len(texts))
-            cued = SUPERVISOR_WORDS.search("。".join(texts[i] for i in later)) is not None
-            if later and (cued or (gap >= NEW_VOICE_GAP and len(list(later)) >= 2)):
-                for i in later:
-                    roles[i] = "supervisor"
-    for i, text in enumerate(texts):
-        if i in (0, len(texts) - 1) and roles[i] == "agent" and len(IVR_WORDS.findall(text)) >= 2:
+    n = len(texts)
+    opening = end if first == 0 else first
+    if gap >= CUED_GAP and 0 < opening < n:
+        later = range(first, end) if first > 0 else range(end, n)
+        announced = IVR_WORDS.search("。".join(texts[:opening])) is not None
+        if opening <= MOST_ANNOUNCED and (announced or (gap >= ANNOUNCER_GAP and n - opening >= FEWEST_LEFT)):
+            roles[:opening] = ["ivr"] * opening
+        elif later.stop == n and len(later) <= MOST_ANNOUNCED and IVR_WORDS.search("。".join(texts[i] for i in later)):
+            roles[later.start :] = ["ivr"] * len(later)
+        elif SUPERVISOR_WORDS.search("。".join(texts[i] for i in later)) or (min(opening, len(later)) >= 2 and gap >= NEW_VOICE_GAP):
+            for i in later:
+                roles[i] = "supervisor"
+    for i in {0, n - 1} if n else ():
+        if roles[i] == "agent" and len(IVR_WORDS.findall(texts[i])) >= 2:
             roles[i] = "ivr"
     return roles
 

@@ -68,7 +68,7 @@ COOLING = 0.35
 CARRY = 0.45  # anger does not vanish between two turns: this share of the turn before stays
 
 # What a voice adds: one unit is a clear rise (6 dB, a third faster, a major third higher), from the ranges that studies of
-# hot anger agree on; loudness and rate count most, pitch on an 8 kHz line least.
+# hot anger agree on; loudness and taking the floor count most, pitch on an 8 kHz line least.
 LOUD_DB = 6.0
 FASTER = 0.33
 HIGHER = math.log(5 / 4)
@@ -161,7 +161,7 @@ def _sound(mine: Sequence[Turn], turns: Sequence[Turn]) -> list[float | None]:
             continue
         before = turns[max(0, position[turn.index] - 3) : position[turn.index]]
         cut_in = interrupts(turn, [t for t in before if not t.by_customer])
-        total = 1.1 * _clip(loud[i]) + 0.7 * _clip(fast[i]) + 0.3 * _clip(high[i]) + (0.8 if cut_in else 0.4 if _at_once(turn, before) else 0.0)
+        total = 1.1 * _clip(loud[i]) + 0.35 * _clip(fast[i]) + 0.3 * _clip(high[i]) + (1.6 if cut_in else 0.4 if _at_once(turn, before) else 0.0)
         out.append(1.0 / (1.0 + math.exp(-(total - 1.0) * 2.0)))
     return out
 
