@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -30,8 +31,15 @@ DAYS = ("2026-01-05", "2026-01-06")
 
 
 @pytest.fixture
-def out(tmp_path: Path, root: Path) -> Path:
+def out(built: Path, tmp_path: Path) -> Path:
+    """A copy of the night, to be purged."""
+    return Path(shutil.copytree(built, tmp_path / "out"))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     """Two days: four calls of customers C1 and C2 (one undecodable, one heard twice), reviewed, with peaks and a role correction."""
+    tmp_path = tmp_path_factory.mktemp("night")
     files, lines = {}, []
     for k, (day, ref) in enumerate([(DAYS[0], "C1"), (DAYS[0], "C2"), (DAYS[1], "C1"), (DAYS[1], "C2")]):
         said = script([("customer", SECRET if k == 0 else "我要投诉你们，我上次就打过电话了"), ("agent", "非常抱歉给您带来不便")])
