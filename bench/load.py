@@ -98,9 +98,8 @@ def night(source: Path, out: Path, settings: Settings, book: RuleBook, calls: in
         summary = opened.finish()
     seconds = time.monotonic() - began
     print(f"planned      {planned:.1f} s")
-    print(
-        f"heard        {heard - planned:.1f} s, publishing {dict(summary.seconds)['publish']:.1f} s in all, the last {seconds - heard:.1f} s with cases and rows of the run"
-    )
+    publishing = dict(summary.seconds)["publish"]
+    print(f"heard        {heard - planned:.1f} s; published in {publishing:.1f} s in all, {seconds - heard:.1f} s of them after the last call, with cases")
     wall_s, cpu_s = reading.wall_s + masking.wall_s, reading.cpu_s + masking.cpu_s
     print(f"reading      {wall_s / calls * 1000:.2f} ms a call, {cpu_s / calls * 1000:.2f} ms of CPU time")
     print(f"overhead     {(seconds - wall_s) / calls * 1000:.2f} ms a call")
