@@ -205,3 +205,9 @@ def test_words_that_do_not_fit_their_text_are_masked_whole() -> None:
     turn = Turn(0, "customer", "电话13800138000。", 0.0, 2.0, (Word("电话", 0.0, 1.0, 0.9), Word("幺三八", 1.0, 2.0, 0.9)))
     (spans,) = redact([turn])
     assert [w.text for w in mask_turn(turn, spans).words] == ["电话", "***"]
+
+
+def test_a_masked_call_read_again_has_nothing_left_to_mask() -> None:
+    for call in CALLS:
+        masked = [mask_turn(turn, spans) for turn, spans in zip(call.turns, redact(call.turns), strict=True)]
+        assert not any(redact(masked)), [t.text for t in masked]
