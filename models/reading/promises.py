@@ -111,7 +111,7 @@ def _last_words(found: list[datetime], words: str) -> list[datetime]:
     """A day that only introduces a later hour (今天…下午五点前) is no time of its own."""
     if len(found) > 1:
         hours = [d for d in found if d.time() != _END_OF_DAY]
-        if hours and re.search(_CLOCK, words):
+        if hours:
             dates = {d.date() for d in hours}
             return hours + [d for d in found if d.time() == _END_OF_DAY and d.date() not in dates and d > max(hours)]
     return found
