@@ -38,6 +38,6 @@ def test_the_demo_hears_all_six_and_puts_an_urgent_call_first(root: Path, tmp_pa
     )
     assert asked.returncode == 0, asked.stderr[-2000:]
     assert "6 / 0 / 0" in asked.stdout and "futing show " in asked.stdout and "客户 customer" in asked.stdout
-    figures = evaluate(demo_folder() / "truth.jsonl", tmp_path / "night").figures
+    figures = evaluate(demo_folder() / "truth.jsonl", tmp_path / "night")
     assert figures["calls_ok"] == 6
     assert figures["cer"] < 0.45 and figures["urgent_recall"] == 1.0

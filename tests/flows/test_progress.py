@@ -44,7 +44,8 @@ def test_the_bar_counts_calls_minutes_speed_and_time_left() -> None:
 
 def stored(**call: object) -> StoredCall:
     row = {
-        "call_id": "a", "status": "ok", "error_code": None, "error": None, "flag": "urgent", "priority": 0.5, "duration_s": 3700.0, "layout": "stereo", "level": "angry"
+        "call_id": "a", "status": "ok", "error_code": None, "error": None,
+        "flag": "urgent", "priority": 0.5, "duration_s": 3700.0, "layout": "stereo", "level": "angry",
     } | call  # fmt: skip
     turn = {"turn": 0, "role": "customer", "start_s": 61.2, "heat": 0.7, "text": "我找经历[/bold]"}
     moment = {
