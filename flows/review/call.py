@@ -108,6 +108,9 @@ def heat_change(m: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]) -> tup
 
 def difference(heard: str, meant: str) -> str:
     """The stretch of what was meant that differs from what was heard, at least two characters, so that it reads: 经历 against 经理 gives 经理."""
+    if len(heard) > len(meant):  # what was meant is often a phrase within the quote: laid where it fits best
+        off = min(range(len(heard) - len(meant) + 1), key=lambda k: sum(h != m for h, m in zip(heard[k:], meant, strict=False)))
+        heard = heard[off : off + len(meant)]
     a = 0
     while a < min(len(heard), len(meant)) and heard[a] == meant[a]:
         a += 1

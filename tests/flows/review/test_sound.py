@@ -144,7 +144,13 @@ def test_pieces_join_to_the_text_and_carry_exactly_the_moments_that_cover_them(m
 
 @pytest.mark.parametrize(
     ("heard", "meant", "shown"),
-    [("叫你们经历来", "叫你们经理来", "经理"), ("胡优人", "忽悠人", "忽悠"), ("给您带来不变", "给您带来不便", "不便"), ("经历", "经理", "经理")],
+    [
+        ("叫你们经历来", "叫你们经理来", "经理"),
+        ("胡优人", "忽悠人", "忽悠"),
+        ("给您带来不变", "给您带来不便", "不便"),
+        ("经历", "经理", "经理"),
+        ("那你到底想怎么样吗", "你到底想怎么样嘛", "样嘛"),
+    ],
 )
 def test_difference(heard: str, meant: str, shown: str) -> None:
     assert call.difference(heard, meant) == shown

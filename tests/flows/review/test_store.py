@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from bench.synthetic_nights import write_night
-from flows.review import appeals, assignments, blinds, database, forget, standing, tables, users, verdicts
+from flows.review import appeals, assignments, blinds, database, standing, tables, users, verdicts
 from flows.review.index import Index
 from flows.review.verdicts import Anchor, VerdictError
 from tests.flows.review.house import DAY, Night, free_port, token_of
@@ -206,18 +205,3 @@ def test_a_blind_sample_estimates_from_both_sides(night: Night, engine: Engine) 
     found = blinds.estimate(engine, blinds.samples(engine)[0])
     assert found.value == 1.0 and found.low < 0.9 and found.high == 1.0
     index.close()
-
-
-def test_forgetting_a_call_leaves_figures_but_no_trace(night: Night, engine: Engine, sign_in: Callable) -> None:
-    call_id = str(night.worst.call["call_id"])
-    me = sign_in("zhou")
-    me.get(f"/calls/{call_id}/audio")
-    one = next(u for u in users.everybody(engine) if u.name == "zhou")
-    verdicts.give(engine, one, call_id, "moment", "wrong", AT, comment="客户姓王")
-    gone = forget.forget(night.out, [call_id], database.default_url(night.out))
-    assert gone.verdicts == 1 and gone.files >= 2
-    left = verdicts.since(engine, 0)
-    assert left[0].answer == "wrong" and left[0].comment is None and left[0].anchor.rule_id == AT.rule_id and call_id not in left[0].call_id
-    assert verdicts.of_call(engine, call_id) == [] and not list((night.out / ".futing" / "review" / "audio").glob("*"))
-    assert forget.forget(night.out, [call_id], database.default_url(night.out)).verdicts == 0
-    time.sleep(0)
