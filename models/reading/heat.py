@@ -61,6 +61,20 @@ CUES: tuple[tuple[float, re.Pattern[str]], ...] = tuple(
         ),
     )
 )
+# Polite fury and roundabout anger carry no strong word: address, irony, reckoning and the turn to consequences do.
+CUES += tuple(
+    (weight, re.compile(pattern))
+    for weight, pattern in (
+        (
+            0.3,
+            r"我(?:跟你|告诉你|跟您|把话|也不|今天就|现在就|明天就)(?:讲|说|撂|放|怕)?|你给我(?:听|记)|听好了|麻烦(?:你|您)转告|把我(?:的)?话|说句不好听|丑话|话说(?:在)?前头|不(?:是)?吓唬|走着瞧|等着|奉陪",
+        ),
+        (0.25, r"你们?(?:管|当|以为|倒是|就是|就会|就这|还|怎么|这|那|一个个|这帮|这群|自己|家)|贵(?:公司|司|行)|你这(?:个|种|人|话|叫)"),
+        (0.2, r"(?:怎么|为什么|哪|谁|什么|几|多少)[^，。！？]{0,12}[？?]|不是吗|是吧[？?]|难不成|敢不敢|好意思"),
+        (0.2, r"(?:退|赔|还|撤|删|注销|转走|挪走|剪了|卸)(?:了|掉|给我|我)|材料|证据|录音|截图|立案|写(?:信|一篇|帖)|发(?:出去|到)|交给"),
+        (0.2, r"(?:都|已经|整整|前后|一共|足足)[^，。！？]{0,6}(?:天|次|遍|个月|个小时|年|趟|回)了?"),
+    )
+)
 COOL = re.compile(r"谢谢|多谢|感谢|麻烦[你您]了?|辛苦|请问|不好意思|没事|没关系|不要紧|不急|太好了|挺好|真周到|好嘞|妥了|明白了|原来|哈哈|呵呵(?!了)|放心|理解")
 SHOUT = re.compile(r"[!！]")
 RHETORIC = re.compile(r"[?？][!！]|[吗呢吧啊呀嘛]?[!！]|[?？].*[?？]")
@@ -122,6 +136,12 @@ def settle(felt: Sequence[Heat | None], moments: Sequence[Moment], turns: Sequen
         value = max(heat.value, floor.get(turn.index, 0.0))
         out.append(round(min(value, heat.words) if turn.index in accepted else value, 4))
     return tuple(out)
+
+
+def settled_words(felt: Sequence[Heat | None], moments: Sequence[Moment], turns: Sequence[Turn]) -> tuple[float | None, ...]:
+    """Heat from the text alone — words and what the rules found in them — with no look at the sound: the part to be judged apart."""
+    silent = [None if h is None else Heat(h.words, h.words, None) for h in felt]
+    return settle(silent, moments, turns)
 
 
 def heat_of_words(text: str, earlier: Sequence[str] = ()) -> float:
