@@ -257,7 +257,8 @@ def _recoded(text: str, wrong: str, right: str) -> tuple[str, list[int], list[in
             lost += 1
             at += 1
     result = "".join(fixed)
-    if result == text or 3 * lost > len(data) or 2 * len(_COMMON_HAN.findall(result)) < len(result):
+    han = len(_COMMON_HAN.findall(result))
+    if result == text or 3 * lost > len(data) or han < 2 or 2 * han < len(result):
         return None
     return result, starts, ends
 
