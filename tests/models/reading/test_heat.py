@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reading.heat import feel, heat_of_words, settle
+from models.reading.heat import feel, heat_of_words, settle, settled_words
 from models.records import HeardCall, Moment, Turn
 
 
@@ -79,3 +79,9 @@ def test_heat_stays_between_0_and_1(said, loud):
     turns = tuple(Turn(i, "customer", t, float(i), i + 0.9, loudness_db=loud[i]) for i, t in enumerate(said))
     for h in feel(HeardCall("c", turns, "mixed")):
         assert h is not None and 0 <= h.value <= 1 and 0 <= h.words <= 1 and (h.sound is None or 0 <= h.sound <= 1)
+
+
+def test_the_part_from_words_never_looks_at_the_sound():
+    said = ("我想问一下我的包裹", None, "什么时候能到我家", None, "什么时候能到我家呢", None, "那我什么时候去拿")
+    quiet, loud = call(*said), call(*said, loud={4: -10.0})
+    assert settled_words(feel(quiet), (), quiet.turns) == settled_words(feel(loud), (), loud.turns)
