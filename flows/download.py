@@ -21,7 +21,7 @@ from typing import Annotated
 import typer
 import yaml
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from flows.settings import load_settings, shipped_folder
@@ -105,6 +105,7 @@ def ears_paths(hearing: HearingSettings) -> EarsPaths:
         whisper=whisper_path(hearing, models),
         segmentation=folder_of(models["segmentation-3.0"]) / "pytorch_model.bin",
         voices=folder_of(models["campplus"]) / "campplus_cn_en_common.pt",
+        pipeline=pipeline_path(hearing) if hearing.diarizer == "pyannote" else None,
         name=f"whisper-{Path(hearing.model).stem if is_path(hearing.model) else hearing.model}",
     )
 
@@ -128,6 +129,30 @@ def whisper_path(hearing: HearingSettings, models: dict[str, Model]) -> Path:
         engine = "whisper" if hearing.engine == "whisper" else "ctranslate"
         raise WeightsError(f"whisper {hearing.model} is not here; run: futing weights fetch --model {hearing.model} --engine {engine}")
     return wanted
+
+
+def pipeline_path(hearing: HearingSettings) -> Path:
+    """The folder of the pyannote pipeline that the settings name: a path of the user's own, or one already fetched."""
+    own = Path(hearing.pipeline).expanduser()
+    folder = own if own.is_dir() else cache_folder() / "weights" / hearing.pipeline.replace("/", "--")
+    if not (folder / "config.yaml").is_file():
+        raise WeightsError(
+            f"hearing.pipeline: {hearing.pipeline} is not here; run: futing weights fetch --pipeline {hearing.pipeline} (HF_TOKEN holds your token)"
+        )
+    return folder
+
+
+def fetch_pipeline(name: str) -> Path:
+    """An official pyannote pipeline from its hub, with the token in HF_TOKEN. Raises WeightsError in one sentence."""
+    from huggingface_hub import snapshot_download
+
+    folder = cache_folder() / "weights" / name.replace("/", "--")
+    try:
+        return Path(snapshot_download(name, local_dir=folder, token=os.environ.get("HF_TOKEN")))
+    except Exception as error:
+        raise WeightsError(
+            f"{name} cannot be fetched ({type(error).__name__}): accept its terms on the hub, put a token into HF_TOKEN, and see that the hub is reachable"
+        ) from error
 
 
 def is_path(model: str) -> bool:
@@ -215,9 +240,9 @@ class _bar:
         self._progress = Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=console, transient=True)
         self._name, self._size = name, size
 
-    def __enter__(self) -> tuple[Progress, int]:
+    def __enter__(self) -> tuple[Progress, TaskID]:
         self._progress.start()
-        return self._progress, self._progress.add_task(self._name, total=self._size)  # type: ignore[return-value]
+        return self._progress, self._progress.add_task(self._name, total=self._size)
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
@@ -248,6 +273,7 @@ def list_weights() -> None:
 def fetch_weights(
     model: Annotated[str, typer.Option(help="An official Whisper besides the embedded one: tiny … large-v3, turbo.")] = EMBEDDED,
     engine: Annotated[str, typer.Option(help="Which engine the official model is for: ctranslate or whisper.")] = "ctranslate",
+    pipeline: Annotated[str | None, typer.Option(help="An official pyannote pipeline, for example pyannote/speaker-diarization-community-1.")] = None,
 ) -> None:
     """Bring what is missing into the cache and check it. Example: futing weights fetch --model large-v3 --engine ctranslate"""
     console = Console(stderr=True)
@@ -258,6 +284,8 @@ def fetch_weights(
             if model not in OFFICIAL:
                 raise WeightsError(f"--model {model}: not one of {', '.join(OFFICIAL)}")
             console.print(f"whisper {model}: {fetch_official(model, engine, console)}", highlight=False)
+        if pipeline:
+            console.print(f"{pipeline}: {fetch_pipeline(pipeline)}", highlight=False)
     except FutingError as error:
         raise _fail(error) from error
 

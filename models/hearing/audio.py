@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import av
+import av.container
+import av.error
 import numpy as np
 import numpy.typing as npt
 from av.audio.codeccontext import AudioCodecContext
@@ -63,7 +65,7 @@ def decode(encoded: bytes, longest_s: float = LONGEST_S) -> Audio:
         raise CallError("empty", "the file is empty (0 bytes); check the recorder or the transfer that delivered it")
     try:
         container = av.open(io.BytesIO(encoded), mode="r", metadata_errors="ignore")
-    except (av.FFmpegError, ValueError) as error:
+    except (av.error.FFmpegError, ValueError) as error:
         raise CallError("not_audio", f"no audio format recognised ({_plain(error)}); is this file a recording?") from error
     with container:
         if not container.streams.audio:
@@ -152,12 +154,12 @@ def _samples(container: av.container.InputContainer, stream: AudioStream, longes
         for frame in _frames(container, stream):
             frame.pts = None  # broken time stamps of telephone recorders must not tear holes
             for out in resampler.resample(frame):
-                parts.append(out.to_ndarray())
+                parts.append(out.to_ndarray().astype(np.float32, copy=False))
                 have += parts[-1].shape[1]
             if have >= want:
                 break
-        parts += [out.to_ndarray() for out in resampler.resample(None)]
-    except (av.FFmpegError, ValueError) as error:
+        parts += [out.to_ndarray().astype(np.float32, copy=False) for out in resampler.resample(None)]
+    except (av.error.FFmpegError, ValueError) as error:
         broken = _plain(error)
     return [p for p in parts if p.size], broken
 
@@ -174,7 +176,7 @@ def _frames(container: av.container.InputContainer, stream: AudioStream) -> Iter
                 yield from packet.decode()
             elif packet.size:
                 yield from opencore.decode(packet)
-        except (av.InvalidDataError, av.PatchWelcomeError):
+        except (av.error.InvalidDataError, av.error.PatchWelcomeError):
             continue
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import ctranslate2
 import numpy as np
@@ -94,7 +95,7 @@ class CtranslateEngine:
         )
         return [self._words(r, t) if t else [] for r, t in zip(rows, tokens, strict=True)]
 
-    def _words(self, row: ctranslate2.models.WhisperAlignmentResult, tokens: list[int]) -> list[tuple[str, float, float, float]]:
+    def _words(self, row: Any, tokens: list[int]) -> list[tuple[str, float, float, float]]:
         words, parts = self._tokenizer.split_to_word_tokens([*tokens, self._tokenizer.eot])
         edges = np.cumsum([0, *(len(p) for p in parts[:-1])])
         text_at, time_at = np.array([a for a, _ in row.alignments]), np.array([b for _, b in row.alignments])

@@ -19,11 +19,12 @@ from models.errors import CallError, WeightsError
 from models.hearing.acoustics import loudness_db, pitch_hz
 from models.hearing.audio import SAMPLE_RATE_HZ, Audio, Samples, decode
 from models.hearing.packing import Packed, pack, unpack
+from models.hearing.pyannote_pipeline import PyannotePipeline, load_pipeline
 from models.hearing.roles import Side, agent_side, company_roles
 from models.hearing.segmentation import Segmenter
 from models.hearing.settings import HearingSettings
 from models.hearing.sides import Spans, intersect_s, join, own_speech
-from models.hearing.speakers import VoiceEncoder, new_voice, separate
+from models.hearing.speakers import Sides, VoiceEncoder, new_voice, separate
 from models.hearing.transcriber import SENTENCE_END, Spoken, Transcriber, transcribe
 from models.hearing.weights import EarsPaths
 from models.records import HeardCall, NotHeard, Progress, Recording, Role, Sound, Turn, Word
@@ -60,8 +61,18 @@ class Voice:
 class HearingEars:
     """Loaded models that hear. Satisfies records.Ears."""
 
-    def __init__(self, transcriber: Transcriber, segmenter: Segmenter, encoder: VoiceEncoder, device: Device, streams: int = 1, role_bar: float = 0.0) -> None:
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        segmenter: Segmenter,
+        encoder: VoiceEncoder,
+        device: Device,
+        streams: int = 1,
+        role_bar: float = 0.0,
+        pipeline: PyannotePipeline | None = None,
+    ) -> None:
         self._transcriber, self._segmenter, self._encoder, self._role_bar = transcriber, segmenter, encoder, role_bar
+        self._pipeline = pipeline
         self.device, self.streams, self._threads = device, streams, torch.get_num_threads()
 
     @property
@@ -70,7 +81,7 @@ class HearingEars:
 
     @property
     def diarizer(self) -> str:
-        return "segmentation-3.0+campplus"
+        return self._pipeline.name if self._pipeline else "segmentation-3.0+campplus"
 
     def hear(self, sounds: Sequence[Sound], progress: Progress | None = None) -> Iterator[HeardCall | NotHeard]:
         """Answers as they come, `streams` calls at a time."""
@@ -137,19 +148,25 @@ class HearingEars:
 
     def _voices(self, audio: Audio, tell: Callable[[str, float], None]) -> tuple[list[Voice], float]:
         """The sides of a recording, and how clearly they are apart (1 on true stereo)."""
+        if self._pipeline is not None and audio.layout != "stereo":
+            return self._two(audio, self._pipeline.separate(audio.samples[0]))
         activities = self._segmenter(list(audio.samples), tell=lambda s: tell("speech", s / (audio.duration_s * len(audio.samples))))
         if audio.layout == "stereo":
-            spans = own_speech(audio.samples, activities, TURN_GAP_S)
+            spans = own_speech(list(audio.samples), activities, TURN_GAP_S)
             return [Voice(x, s, c) for x, s, c in zip(audio.samples, spans, audio.source_channels, strict=True) if s], 1.0
         sides = separate(audio.samples[0], activities[0], self._encoder)
         tell("voices", 1.0)
+        return self._two(audio, sides)
+
+    @staticmethod
+    def _two(audio: Audio, sides: Sides) -> tuple[list[Voice], float]:
+        """The voices of a mixed recording: each side's own stretches, and the overlaps it took part in."""
         out = []
         for k in (0, 1):
             own = [(s.start_s, s.end_s) for s in sides.stretches if s.side == k]
-            if own:
-                out.append(
-                    Voice(audio.samples[0], [s for s in join([*own, *_touching(sides.overlaps_s, own)], TURN_GAP_S) if s[1] - s[0] >= SHORTEST_TURN_S], None)
-                )
+            spans = [s for s in join([*own, *_touching(sides.overlaps_s, own)], TURN_GAP_S) if s[1] - s[0] >= SHORTEST_TURN_S]
+            if spans:
+                out.append(Voice(audio.samples[0], spans, None))
         return out, sides.confidence if len(out) == 2 else 1.0
 
     def _words(self, voices: list[Voice], tell: Callable[[str, float], None]) -> list[tuple[int, int, list[Spoken]]]:
@@ -237,8 +254,9 @@ def load_ears(settings: HearingSettings, paths: EarsPaths) -> HearingEars:
         compute_type = "float16" if cuda else "int8"
         transcriber = CtranslateEngine(paths.whisper, device.name, compute_type, settings.beam_size, settings.prompt, batch, threads, streams, paths.name)
     torch.set_num_threads(threads)
+    pipeline = load_pipeline(paths.pipeline, torch_device) if paths.pipeline is not None else None
     segmenter = Segmenter(paths.segmentation, torch_device, 64 if cuda else 16)
-    return HearingEars(transcriber, segmenter, VoiceEncoder(paths.voices, torch_device), device, streams, settings.role_bar)
+    return HearingEars(transcriber, segmenter, VoiceEncoder(paths.voices, torch_device), device, streams, settings.role_bar, pipeline)
 
 
 def choose_device(settings: HearingSettings) -> Device:

@@ -106,9 +106,9 @@ def company_roles(texts: Sequence[str], block: tuple[int, int, float]) -> list[R
         later = range(first, end) if first > 0 else range(end, n)
         announced = IVR_WORDS.search("。".join(texts[:opening])) is not None
         if opening <= MOST_ANNOUNCED and (announced or (gap >= ANNOUNCER_GAP and n - opening >= FEWEST_LEFT)):
-            roles[:opening] = ["ivr"] * opening
+            roles = ["ivr" if i < opening else r for i, r in enumerate(roles)]
         elif later.stop == n and len(later) <= MOST_ANNOUNCED and IVR_WORDS.search("。".join(texts[i] for i in later)):
-            roles[later.start :] = ["ivr"] * len(later)
+            roles = ["ivr" if i in later else r for i, r in enumerate(roles)]
         elif SUPERVISOR_WORDS.search("。".join(texts[i] for i in later)) or (min(opening, len(later)) >= 2 and gap >= NEW_VOICE_GAP):
             for i in later:
                 roles[i] = "supervisor"

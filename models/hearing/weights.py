@@ -36,12 +36,14 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class EarsPaths:
-    """Where the ears' weights lie. whisper: a CTranslate2 folder or an openai-whisper .pt; name: what rows call it."""
+    """Where the ears' weights lie. whisper: a CTranslate2 folder or an openai-whisper .pt; name: what rows call it.
+    pipeline: folder of an official pyannote pipeline, where the settings ask for one."""
 
     whisper: Path
     segmentation: Path
     voices: Path
     name: str = "whisper-base"
+    pipeline: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

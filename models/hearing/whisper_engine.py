@@ -63,7 +63,7 @@ class WhisperEngine:
     def _transcript(self, result: DecodingResult, mel: torch.Tensor, chunk: Samples) -> Transcript:
         tokens = [t for t in result.tokens if t < self._tokenizer.eot]
         frames = min(int(CHUNK_S * FRAMES_PER_S), max(SHORTEST_ALIGNED, len(chunk) * FRAMES_PER_S // SAMPLE_RATE_HZ))
-        timings = find_alignment(self._model, self._tokenizer, tokens, mel.to(self._model.dtype if self._fp16 else torch.float32), frames) if tokens else []
+        timings = find_alignment(self._model, self._tokenizer, tokens, mel.half() if self._fp16 else mel.float(), frames) if tokens else []
         words = [(w.word, float(w.start), float(w.end), float(w.probability)) for w in timings if w.word]
         return Transcript(spoken_words(words, len(chunk) / SAMPLE_RATE_HZ), float(result.avg_logprob), float(result.no_speech_prob))
 
