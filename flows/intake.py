@@ -76,7 +76,8 @@ def find(where: str, *, extensions: Sequence[str], zone: ZoneInfo, manifest: str
         found = [_with_sidecar(f, listed.keys(), zone) for f in listed.values() if not f.source.endswith(".json")]
     else:
         recordings = {s: f for s, f in listed.items() if not s.endswith(".json")}
-        found = _with_manifest(recordings, list(read_manifest(manifest, zone)), where, manifest)
+        rows = _with_manifest(recordings, list(read_manifest(manifest, zone)), where, manifest)
+        found = [_with_sidecar(f, listed.keys(), zone) if f.meta == Meta() else f for f in rows]
     return sorted(found, key=lambda f: f.source)
 
 

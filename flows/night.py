@@ -168,6 +168,7 @@ class Night:
         stamp = Stamp(self.run_id, settings.config_hash, program_version())
         self.desk = Desk(book, stamp, load_corrections(out), settings.privacy.mask and not settings.privacy.keep_original)
         self.work = Plan(())
+        self.jobs = 1  # shards heard at the same time
         self.shards: tuple[tuple[Todo, ...], ...] = ()
         self._began, self._started_at = time.monotonic(), datetime.now(UTC)
         self._published_at, self._publish_took = time.monotonic(), 0.0
@@ -256,6 +257,7 @@ class Night:
 
     def hear_all(self, jobs: int = 1) -> None:
         """Hear every shard, `jobs` at a time, each with ears of its own."""
+        self.jobs = jobs
         if jobs <= 1:
             for shard in self.shards:
                 self.hear(shard)
@@ -338,7 +340,8 @@ class Night:
 
     def _guarded(self) -> GuardedEars:
         night = self.settings.night
-        return GuardedEars(self.settings.hearing, Limits(night.limit_base_s, night.limit_per_audio_s, night.load_limit_s))
+        threads = max(1, (os.cpu_count() or 1) // self.jobs) if self.jobs > 1 else None  # several processes must not fight for the same cores
+        return GuardedEars(self.settings.hearing, Limits(night.limit_base_s, night.limit_per_audio_s, night.load_limit_s), threads)
 
     def _borrow(self) -> Ears:
         with self._guard:

@@ -120,7 +120,7 @@ def _run(settings: Settings, source: str, out: Path, given: Date | None, manifes
                 logger.info("%d calls finished", finished)
 
     with Night(out, settings, open_book(settings), command="nightly", on=on) as night:
-        _OPEN[night.run_id] = night
+        _OPEN[night.run_id], night.jobs = night, jobs
         try:
             night.plan(plan_input(found, night.journal, zone=settings.zone, given=given, settle_s=settings.intake.settle_s))
             logger.info("%d calls to hear in %d shards, %d known from earlier runs", len(night.work.todo), len(night.shards), len(night.work.done))

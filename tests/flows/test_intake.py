@@ -130,3 +130,9 @@ def test_the_date_of_a_call(started_at: datetime | None, given: date | None, mti
 def test_nothing_of_a_caller_stands_in_a_repr(tmp_path: Path) -> None:
     folder_of(tmp_path, {"13800138000.wav": b"1", "13800138000.json": b'{"customer_ref": "13800138000"}'})
     assert "13800138000" not in repr(found_in(tmp_path))
+
+
+def test_a_recording_that_the_manifest_does_not_name_has_its_sidecar(tmp_path: Path) -> None:
+    folder_of(tmp_path, {"a.wav": b"1", "b.wav": b"1", "b.json": b'{"team": "T"}'})
+    (tmp_path / "m.csv").write_text("path,team\na.wav,M\n")
+    assert [f.meta.team for f in found_in(tmp_path, manifest=str(tmp_path / "m.csv"))] == ["M", "T"]
