@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from typer.core import TyperGroup
 
 from flows.cli import app
 from flows.schemas import TABLES
-from flows.settings import Settings
+from flows.settings import Settings, parse_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ("README.md", "README.zh-CN.md")
@@ -201,6 +202,17 @@ def test_settings_named_in_docs_exist(name: str) -> None:
     known = sections()
     pattern = r"`(" + "|".join(known) + r")\.([a-z_]+)`"
     assert [f"{section}.{key}" for section, key in re.findall(pattern, text_of(name)) if key not in known[section]] == []
+
+
+def test_futing_yaml_holds_every_setting_with_its_default_and_a_comment() -> None:
+    text = text_of("configs/futing.yaml")
+    given = yaml.safe_load(text)
+    for section, keys in sections().items():
+        assert set(given[section]) == keys, f"configs/futing.yaml, {section}"
+    assert parse_settings(text, ROOT / "configs" / "futing.yaml") == Settings(folder=ROOT / "configs")
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        assert not re.match(r" +\w+:", line) or lines[number - 1].lstrip().startswith("#"), f"configs/futing.yaml:{number + 1}: no comment above {line.strip()}"
 
 
 def test_every_table_and_column_is_explained() -> None:
