@@ -31,10 +31,8 @@ def heard(row: dict) -> HeardCall:
     turns = []
     for i, t in enumerate(row["turns"]):
         words = tuple(Word(w["text"], w["start_s"], w["end_s"], w.get("probability", 1.0)) for w in t.get("words") or ())
-        turns.append(
-            Turn(i, t["role"], t["text"], t.get("start_s", t.get("start")), t.get("end_s", t.get("end")), words, loudness_db=t.get("loudness_db"),
-                 overlap_s=t.get("overlap_s"), confidence=t.get("confidence"), chars_per_min=t.get("chars_per_min"), pitch_hz=t.get("pitch_hz"))
-        )  # fmt: skip
+        known = {key: t.get(key) for key in ("loudness_db", "overlap_s", "confidence", "chars_per_min", "pitch_hz")}
+        turns.append(Turn(i, t["role"], t["text"], t.get("start_s", t.get("start")), t.get("end_s", t.get("end")), words, **known))
     started = meta.get("started_at")
     return HeardCall(
         call_id=row.get("call_id") or row["dialogue_id"],
@@ -52,16 +50,16 @@ def heard(row: dict) -> HeardCall:
 def tables(calls: list[tuple[HeardCall, Reading]], out: Path) -> None:
     c, t, m = [], [], []
     for call, r in calls:
-        c.append({"call_id": call.call_id, "status": "ok", "duration_s": call.duration_s, "layout": "text", "level": r.level, "unresolved": r.unresolved, "flag": r.flag,
-                  "priority": r.priority, "rules_version": r.rules_version, "apology_effect": r.measures.apology_effect})  # fmt: skip
+        verdict = {"level": r.level, "unresolved": r.unresolved, "flag": r.flag, "priority": r.priority, "rules_version": r.rules_version}
+        c.append(
+            {"call_id": call.call_id, "status": "ok", "duration_s": call.duration_s, "layout": "text", "apology_effect": r.measures.apology_effect} | verdict
+        )
         for turn, heat in zip(call.turns, r.heat, strict=True):
-            t.append(
-                {"call_id": call.call_id, "turn": turn.index, "role": turn.role, "start_s": turn.start_s, "end_s": turn.end_s, "text": turn.text, "heat": heat}
-            )
+            times = {"start_s": turn.start_s, "end_s": turn.end_s}
+            t.append({"call_id": call.call_id, "turn": turn.index, "role": turn.role, "text": turn.text, "heat": heat} | times)
         for x in r.moments:
-            m.append({"call_id": call.call_id, "moment": x.index, "kind": x.kind, "type": x.type, "role": x.role, "turn": x.turn, "start_s": x.start_s, "end_s": x.end_s, "quote": x.quote,
-                      "char_start": x.char_start, "char_end": x.char_end, "rule_id": x.rule_id, "score": x.score, "match": x.match, "meant": x.meant, "due_at": x.due_at,
-                      "severity": x.severity, "components": [{"name": k.name, "quote": k.quote} for k in x.components]})  # fmt: skip
+            row = {field: getattr(x, field) for field in MOMENTS.names if field not in ("call_id", "moment", "components", "run_id")}
+            m.append(row | {"call_id": call.call_id, "moment": x.index, "components": [{"name": k.name, "quote": k.quote} for k in x.components]})
     for name, rows, schema in (("calls", c, CALLS), ("turns", t, TURNS), ("moments", m, MOMENTS)):
         folder = out / name / "date=2026-11-22"
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,9 +87,8 @@ def main() -> None:
                 found = {x["turn"]: x["moments"] for x in label["turns"]}
                 turns = [{**t, "moments": found.get(i, [])} for i, t in enumerate(row["turns"])]
                 f.write(json.dumps({**row, "flag": label["flag"], "turns": turns}, ensure_ascii=False) + "\n")
-    print(
-        f"calls {len(done)}\nturns {sum(len(c.turns) for c, _ in done)}\nmoments {sum(m.asserted for _, r in done for m in r.moments)}\nms_a_call {1000 * spent / max(1, len(done)):.2f}"
-    )
+    found = sum(m.asserted for _, r in done for m in r.moments)
+    print(f"calls {len(done)}\nturns {sum(len(c.turns) for c, _ in done)}\nmoments {found}\nms_a_call {1000 * spent / max(1, len(done)):.2f}")
 
 
 if __name__ == "__main__":

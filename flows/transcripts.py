@@ -44,7 +44,8 @@ def read_transcripts(path: str) -> Iterator[HeardCall | NotHeard]:
     """Read a file of transcripts lazily, a line at a time. Raises ConfigError where the file itself cannot be opened."""
     name = str(path).rsplit("/", 1)[-1]
     try:
-        opened = fsspec.open(str(path), "rb", compression="infer").open()
+        found = fsspec.open(str(path), "rb", compression="infer")
+        opened = found.open()  # type: ignore[union-attr]
     except (OSError, ValueError, ImportError) as error:
         raise ConfigError(f"{path}: cannot be opened ({error}); give a JSON Lines file of transcripts") from error
     seen: set[str] = set()

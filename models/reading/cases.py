@@ -144,10 +144,14 @@ def _words_of(contact: Contact, cutter: Cutter) -> Counter[str]:
     out: Counter[str] = Counter()
     for role, text in contact.turns:
         if role != "ivr":
-            for word in cutter.words(normalise(text).norm):
-                if _WORD.fullmatch(word) and word not in _USUAL:
-                    out[word] += 2 if role == "customer" else 1
+            for word in _telling(cutter, text):
+                out[word] += 2 if role == "customer" else 1
     return out
+
+
+@lru_cache(maxsize=1 << 15)  # half of what agents say is stock: greetings, apologies, farewells
+def _telling(cutter: Cutter, text: str) -> tuple[str, ...]:
+    return tuple(w for w in cutter.words(normalise(text).norm) if _WORD.fullmatch(w) and w not in _USUAL)
 
 
 def _cosine(a: Counter[str], b: Counter[str], weight: Mapping[str, float]) -> float:

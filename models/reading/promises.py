@@ -180,9 +180,7 @@ def _clock(said: str, part: str, day: datetime | None, start: datetime) -> datet
     base = day or start
     if hour == 24 or (hour == 12 and part in ("晚", "晚上", "夜里", "半夜")):
         return _at(base + timedelta(days=1), time(0, minute))
-    if part in ("下午", "午后", "傍晚", "晚", "晚上") and hour < 12:
-        hour += 12
-    elif part in ("中午", "正午") and hour < 3:
+    if (part in ("下午", "午后", "傍晚", "晚", "晚上") and hour < 12) or (part in ("中午", "正午") and hour < 3):
         hour += 12
     elif part in ("凌晨", "夜里", "半夜") and day is None and hour < 6:
         when = _at(start, time(hour, minute))

@@ -53,7 +53,7 @@ def test_without_sound_or_times_words_alone_count():
 
 
 def test_a_loud_line_is_no_anger():
-    same = {i: -8.0 for i in range(7)}
+    same = dict.fromkeys(range(7), -8.0)
     said = ("我想问一下我的包裹", None, "什么时候能到我家", None, "什么时候能到我家", None, "那我什么时候去拿")
     plain, loud_line = feel(call(*said)), feel(call(*said, loud=same))
     assert [h.value for h in plain if h] == [h.value for h in loud_line if h]

@@ -52,8 +52,8 @@ def test_taboo_is_for_review_and_courtesy_is_nothing():
 def test_brushing_off_counts_only_with_a_customer_already_angry(type_):
     brush = moment("conduct", type_, 4)
     assert judged(brush).flag == "none"
-    assert judged(brush, heat=(None, 0.1, None, 0.6) + CALM[4:]).flag == "review"
-    assert judged(brush, heat=(None, 0.9, None, 0.1) + CALM[4:]).flag == "none"  # only the last turn before counts
+    assert judged(brush, heat=(None, 0.1, None, 0.6, *CALM[4:])).flag == "review"
+    assert judged(brush, heat=(None, 0.9, None, 0.1, *CALM[4:])).flag == "none"  # only the last turn before counts
     assert judged(brush, moment("escalation", "repeat", 3)).flag == "review"
     assert judged(brush, moment("escalation", "repeat", 5), heat=CALM).reasons[0].code == "repeat_lone"
 
