@@ -1,11 +1,11 @@
 """The errors that Futing raises on purpose; each says what is wrong, where, and what to do.
 
-    FutingError
-    ├── ConfigError        a setting, rule or manifest that cannot be used; the run stops before it starts
-    ├── WeightsError       a model file that is missing, unreachable or not what its checksum says
-    └── CallError          one recording that cannot be heard; the night goes on
-        .code              an error_code of the `calls` table
-        .transient         whether trying again may help (storage, memory, time), which drives retries
+FutingError
+├── ConfigError        a setting, rule or manifest that cannot be used; the run stops before it starts
+├── WeightsError       a model file that is missing, unreachable or not what its checksum says
+└── CallError          one recording that cannot be heard; the night goes on
+    .code              an error_code of the `calls` table
+    .transient         whether trying again may help (storage, memory, time), which drives retries
 """
 
 TRANSIENT_CODES = frozenset({"out_of_memory", "timeout", "io", "still_growing"})

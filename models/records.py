@@ -261,5 +261,3 @@ class Case:
     promises_kept: int
     promises_broken: int
     reasons: tuple[Reason, ...] = ()
-
-
