@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from bench.scenes import FILLERS, PUNCTUATION, SCENES, SEVERITY, SLOTS, Scene
 from flows.schemas import TABLES
+from flows.store import ROW_GROUP
 
 SHANGHAI = timezone(timedelta(hours=8))
 TEAMS = {"售后一组": ("投诉", "退款"), "售后二组": ("投诉", "物流"), "会员组": ("会员", "账单"), "夜班组": ("投诉", "账单")}
@@ -243,7 +244,7 @@ def write_table(out: Path, table: str, day: date, rows: list[dict[str, object]])
     folder = out / table / f"date={day:%Y-%m-%d}"
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder / ".part-0.parquet.tmp"
-    pq.write_table(pa.Table.from_pylist(rows, schema=TABLES[table]), aside, compression="zstd")
+    pq.write_table(pa.Table.from_pylist(rows, schema=TABLES[table]), aside, compression="zstd", row_group_size=ROW_GROUP)
     aside.rename(folder / "part-0.parquet")
     return folder / "part-0.parquet"
 

@@ -7,6 +7,7 @@ import random
 import wave
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,6 +76,18 @@ def test_what_is_no_sound_is_an_error_in_a_sentence(tmp_path: Path, content: byt
         audio.decode(str(path))
     with pytest.raises(audio.AudioError):
         audio.decode(str(tmp_path / "nowhere.wav"))
+
+
+@pytest.mark.parametrize(("name", "channels"), [("airline.mp3", 1), ("bank.flac", 1), ("courier.wav", 2), ("furniture.m4a", 2), ("shop.mp3", None)])
+def test_what_recorders_write_becomes_what_browsers_play(root: Path, tmp_path: Path, name: str, channels: int | None) -> None:
+    source = root / "tests" / "data" / "demo" / name
+    with av.open(str(source)) as container:
+        promised_s = float(container.streams.audio[0].duration * container.streams.audio[0].time_base)
+    with wave.open(str(audio.browser_file(tmp_path, name, str(source), "r", []))) as w:
+        assert w.getnframes() / w.getframerate() == pytest.approx(promised_s, abs=0.3) and w.getframerate() <= 16_000
+        assert channels is None or w.getnchannels() == channels
+    found = peaks.load(tmp_path, name)
+    assert found is not None and found.max() > 40 and abs(found.shape[1] / peaks.PER_S - promised_s) < 0.4
 
 
 def test_peaks_are_the_largest_swing_of_each_fiftieth() -> None:
