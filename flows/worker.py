@@ -193,9 +193,8 @@ def load(hearing: HearingSettings, threads: int | None = None) -> Ears:
     """The ears that the settings ask for; raises WeightsError when a model file is missing or damaged."""
     if hearing.engine == "scripted":
         return ScriptedEars()
-    from models.hearing.hear import load_ears
-
     from flows.download import ears_paths
+    from models.hearing.hear import load_ears
 
     if threads is not None:
         import torch
