@@ -1,7 +1,7 @@
 """What reviewers have done, next to what the machine found: a small table in the index that the queue can join.
 
 In: the verdict store. Out: `work.states` in the index's own DuckDB (memory only). The surprising choice: it follows the store by the ids
-of its rows, re-reading the last few hundred each time, since two who write at once may be seen out of order.
+of its rows, re-reading the last few dozen each time, since two who write at once may be seen out of order.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from flows.review import appeals, assignments, standing, verdicts
 from flows.review.index import Index
 from flows.review.verdicts import Verdict
 
-AGAIN = 200  # ids read again at every look: more than can be in flight at once
+AGAIN = 64  # ids read again at every look: more than can be in flight at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,13 @@ class States:
                     heap[v.id] = v
                     touched.add(v.call_id)
                 self._last_verdict = max(self._last_verdict, v.id)
-            for assignment_id, call_id, holder, until_ms in assignments.since(self._engine, max(0, self._last_assignment - AGAIN)):
-                if self._holders.get(call_id) != (holder, until_ms):
-                    self._holders[call_id] = (holder, until_ms)
+            steps = assignments.since(self._engine, max(0, self._last_assignment - AGAIN))
+            newest = {call_id: (holder, until_ms) for _, call_id, holder, until_ms in steps}  # of a call's steps the last one counts
+            for call_id, held in newest.items():
+                if self._holders.get(call_id) != held:
+                    self._holders[call_id] = held
                     touched.add(call_id)
-                self._last_assignment = max(self._last_assignment, assignment_id)
+            self._last_assignment = max([self._last_assignment, *(s[0] for s in steps)])
             appealed = {a.call_id for a in appeals.read(self._engine, is_open=True)}
             touched |= appealed ^ self._appealed
             self._appealed = appealed

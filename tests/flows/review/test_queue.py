@@ -137,6 +137,24 @@ def test_next_goes_down_and_skips_what_others_hold(night: Night, engine) -> None
     assert queue.next_call(index, f, zhou, order[-1]) == order[0]
 
 
+def test_following_writes_only_what_changed(night: Night, engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.review import assignments, users, verdicts
+
+    index = Index(night.out)
+    index.refresh(force=True)
+    following = states.States(engine, index)
+    zhou, lead = (next(u for u in users.everybody(engine) if u.name == n) for n in ("zhou", "zheng"))
+    written = []
+    upsert = index.upsert
+    monkeypatch.setattr(index, "upsert", lambda table, block: (written.append(block.column("call_id").to_pylist()), upsert(table, block)))
+    assignments.take(engine, zhou, "a")
+    assignments.give(engine, lead, "a", lead.id)
+    verdicts.give(engine, zhou, "b", "call", "right")
+    for _ in range(3):
+        following.follow()
+    assert written == [["a", "b"]] and following.state("a").holder == lead.id and following.state("b").reviewed
+
+
 def test_a_rewritten_night_is_seen_and_a_removed_one_is_gone(tmp_path: Path) -> None:
     rng = random.Random(1)
     write_night(tmp_path, DAY, [make_call(i, DAY, rng, "a") for i in range(5)])
