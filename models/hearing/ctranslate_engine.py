@@ -83,10 +83,14 @@ class CtranslateEngine:
         ]
 
     def _features(self, chunk: Samples) -> np.ndarray:
-        """(time,) to (80 or 128, 3000) log-mel, normalised by this chunk alone."""
-        frames = int(CHUNK_S * FRAMES_PER_S)
-        mel = self._model.feature_extractor(chunk)[:, :frames]
-        return np.pad(mel, ((0, 0), (0, frames - mel.shape[1]))).astype(np.float32)
+        """(time,) to (80 or 128, 3000) log-mel, normalised by this chunk alone.
+
+        The sound is padded, as Whisper was trained, and not the spectrogram, as faster-whisper does: a zero in the
+        spectrogram is not silence.
+        """
+        padded = np.zeros(int(CHUNK_S * SAMPLE_RATE_HZ), np.float32)
+        padded[: len(chunk)] = chunk[: len(padded)]
+        return self._model.feature_extractor(padded, padding=0)[:, : int(CHUNK_S * FRAMES_PER_S)].astype(np.float32)
 
     def _align(self, encoded: ctranslate2.StorageView, tokens: list[list[int]], frames: list[int]) -> list[list[tuple[str, float, float, float]]]:
         """Word times by cross-attention, for all rows with text at once."""
