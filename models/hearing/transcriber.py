@@ -209,7 +209,7 @@ def spoken_words(words: Iterable[tuple[str, float, float, float]], duration_s: f
     out: list[Spoken] = []
     for text, start_s, end_s, probability in words:
         core = "".join(c for c in text if not _is_mark(c) and c != "\ufffd")
-        tail = "".join(c for c in text if _is_mark(c) and not c.isspace())
+        tail = "".join(c for c in text if _is_mark(c) and not c.isspace() and c != "\ufffd")  # Unicode calls it a symbol
         if core:
             a = min(max(0.0, start_s), duration_s)
             out.append(Spoken(core, a, min(max(a, end_s), duration_s), min(1.0, max(0.0, probability)), tail[:1]))

@@ -132,3 +132,8 @@ def test_cutting_loops_only_removes(text: str) -> None:
     at = iter(spoken)
     assert all(any(k.text == s.text and k.start_s == s.start_s for s in at) for k in kept), "an ordered subset"
     assert (len(kept) < len(spoken)) == (longest_loop(text) > 0)
+
+
+def test_bytes_that_are_no_character_become_neither_words_nor_marks() -> None:
+    spoken = spoken_words([("电", 0.0, 0.2, 0.9), ("\ufffd", 0.2, 0.3, 0.5), ("话\ufffd", 0.3, 0.5, 0.9), ("。", 0.5, 0.5, 0.9)], 1.0)
+    assert [(s.text, s.mark) for s in spoken] == [("电", ""), ("话", "。")]
