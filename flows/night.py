@@ -27,6 +27,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows import peaks
 from flows.call import Desk, hear_and_read
 from flows.corrections import load_corrections
 from flows.intake import read_bytes
@@ -215,8 +216,17 @@ class Night:
         todo = {t.recording.call_id: t for t in shard}
         finished: list[tuple[CallRows, Todo | None]] = []
         written_at = began
+        encoded: dict[str, bytes] = {}  # source → the bytes that hearing holds anyway
+        drawn: list[tuple[str, str]] = []  # (call id, source)
+
+        def fetch(source: str) -> bytes:
+            encoded[source] = self._fetch(source)
+            return encoded[source]
+
         try:
-            for rows in hear_and_read([t.recording for t in shard], ears, self.desk, self._fetch):
+            for rows in hear_and_read([t.recording for t in shard], ears, self.desk, fetch):
+                if rows.status == "ok" and ears.asr_model != "scripted":  # a script has no sound worth drawing
+                    drawn.append((rows.call_id, todo[rows.call_id].recording.source))
                 finished.append((replace_size(rows, todo[rows.call_id]), todo[rows.call_id]))
                 counts[rows.status] += 1
                 if time.monotonic() - written_at > TOGETHER_S:
@@ -227,6 +237,7 @@ class Night:
             with self._guard:
                 self._idle.append(ears)
                 self._tally.seconds["hear"] += time.monotonic() - began
+        self._draw([(call_id, encoded[source]) for call_id, source in drawn])
         self.publish_if_due()
         return counts
 
@@ -371,6 +382,15 @@ class Night:
             tally.seconds["journal"] += time.monotonic() - began
         for rows, todo in finished:
             self._on(Heard(rows.call_id, rows.status, rows.error_code, rows.duration_s or 0.0, (todo.size if todo else None) or 0))
+
+    def _draw(self, heard: Sequence[tuple[str, bytes]]) -> None:
+        """Peaks of calls that are heard and written down, for whoever reviews them."""
+        began = time.monotonic()
+        for call_id, encoded in heard:
+            peaks.keep(self.out, call_id, encoded)
+        if heard:
+            with self._guard:
+                self._tally.seconds["draw"] += time.monotonic() - began
 
     def _save_run(self, *, finished: bool) -> None:
         tally = self._tally

@@ -139,7 +139,8 @@ def _call_of(line: str) -> str | None:
 
 def _drop_files(out: Path, call_ids: Sequence[str]) -> Counter[str]:
     """Peaks and playable copies of the review page, and its index, which is made again from the tables."""
-    from flows.review import audio, peaks
+    from flows import peaks
+    from flows.review import audio
 
     removed: Counter[str] = Counter()
     for call_id in call_ids:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from flows.review import peaks
+from flows import peaks
 from models.errors import FutingError
 
 HIGHEST_RATE_HZ = 16_000

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from flows import peaks
 from flows.intake import find
 from flows.night import Event, Heard, Night, Planned, Published, Summary
 from flows.plan import plan_input
@@ -57,6 +58,24 @@ def test_a_night_is_heard_published_and_summed_up(tmp_path: Path, settings: Sett
     assert run["failures"] == [{"call_id": "empty", "error_code": "empty"}] and run["finished_at"] > run["started_at"]
     assert [d["call_id"] for d in run["duplicate_recordings"]] == ["c0"]
     assert {v["key"] for v in run["versions"]} >= {"futing", "config", "rules", "asr"}
+
+
+def test_waves_are_drawn_once_a_call_is_heard_and_only_where_there_is_sound(tmp_path: Path, settings: Settings, root: Path) -> None:
+    class Named(ScriptedEars):
+        asr_model = "named"
+
+    demo = root / "tests" / "data" / "demo"
+    calls = {name: (demo / name).read_bytes() for name in ("bank.flac", "courier.wav")}
+    source = folder_of(tmp_path / "in", calls | {"odd.wav": b"no sound, yet heard"})
+    summary = heard(source, tmp_path / "out", settings, ears=Named())
+    assert (summary.ok, summary.failed, summary.exit_code) == (3, 0, 0) and dict(summary.seconds)["draw"] > 0
+    for name, channels in (("bank", 1), ("courier", 2)):
+        (drawn,) = [p for p in [peaks.load(tmp_path / "out", name)] if p is not None]
+        assert drawn.shape[0] == channels and drawn.shape[1] > 20 * peaks.PER_S and drawn.max() > 40
+    assert peaks.load(tmp_path / "out", "odd") is None
+
+    scripted = heard(source, tmp_path / "scripted", settings)
+    assert scripted.ok == 3 and not peaks.folder(tmp_path / "scripted").exists()
 
 
 def test_starting_again_does_nothing_more_and_says_the_same(tmp_path: Path, settings: Settings) -> None:

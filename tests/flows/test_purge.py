@@ -12,13 +12,14 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 import flows.purge as purge_module
+from flows import peaks
 from flows.cli import app
 from flows.intake import find
 from flows.journal import Journal
 from flows.night import Night, open_book
 from flows.plan import plan_input
 from flows.purge import INTENT, purge
-from flows.review import audio, peaks, tables
+from flows.review import audio, tables
 from flows.review.database import connect, default_url
 from flows.settings import load_settings
 from flows.store import dates, read_rows

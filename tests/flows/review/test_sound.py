@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.synthetic_nights import make_call, record
-from flows.review import audio, call, masking, peaks
+from flows import peaks
+from flows.review import audio, call, masking
 from tests.flows.review.house import DAY, scene
 
 WORDS = [
@@ -117,6 +118,12 @@ def test_lanes_put_the_customer_below_whichever_channel_it_is() -> None:
     mixed = peaks.lanes((left + right)[None], spans, 1000)
     assert mixed[1, :50].min() == 200 and mixed[1, 50:].max() == 0 and mixed[0, 50:].min() == 100
     assert peaks.lanes(np.stack([left, right]), spans, 10).shape == (2, 10)
+
+
+def test_what_is_silenced_is_drawn_flat() -> None:
+    found = np.full((2, 100), 9, np.uint8)
+    flat = peaks.silenced(found, [(-0.1, 0.1), (0.49, 0.51), (1.9, 5.0)])
+    assert found.min() == 9 and np.flatnonzero(flat[0] == 0).tolist() == [*range(5), 24, 25, *range(95, 100)] and np.array_equal(flat[0], flat[1])
 
 
 @st.composite

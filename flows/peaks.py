@@ -1,4 +1,4 @@
-"""Peaks of a recording, for drawing: sound in, how far it swings fifty times a second out. Computed at night, or when first asked for.
+"""Peaks of a recording, for drawing: sound in, how far it swings fifty times a second out. Made once it is heard, or when first asked for.
 
 In: float32 samples (channel, time), full scale ±1. Out: uint8 (channel, bucket), 0–255. The surprising choice: the two coloured lanes are
 made when the page is shown, from the peaks and the turns: a correction of roles must not need the audio again.
@@ -7,6 +7,7 @@ made when the page is shown, from the peaks and the turns: a correction of roles
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+log = logging.getLogger(__name__)
 PER_S = 50
 SAMPLE_RATE_HZ = 16_000
 MAGIC = b"FTPK1"
@@ -30,6 +32,16 @@ def peaks(samples: npt.NDArray[np.float32], sample_rate_hz: int = SAMPLE_RATE_HZ
         samples = np.pad(samples, ((0, 0), (0, pad)))
     swing = np.abs(samples).reshape(samples.shape[0], -1, step).max(axis=2) if samples.shape[1] else np.zeros((samples.shape[0], 0))
     return np.round(255 * np.clip(swing, 0, 1)).astype(np.uint8)
+
+
+def keep(out: Path, call_id: str, encoded: bytes) -> None:
+    """Make and keep the peaks of a recording. Never raises: a wave that cannot be drawn by night is drawn when somebody asks for it."""
+    from models.hearing.audio import decode  # FFmpeg and scipy, which drawing alone does without
+
+    try:
+        save(out, call_id, peaks(decode(encoded).samples))
+    except Exception as error:
+        log.warning("call %s was heard, but its wave was not drawn (%s); the page draws it when asked", call_id, type(error).__name__)
 
 
 def folder(out: Path) -> Path:
@@ -61,6 +73,14 @@ def load(out: Path, call_id: str) -> Peaks | None:
     if len(raw) < head or not raw.startswith(MAGIC) or raw[len(MAGIC)] == 0 or (len(raw) - head) % raw[len(MAGIC)]:
         return None
     return np.frombuffer(raw[head:], dtype=np.uint8).reshape(raw[len(MAGIC)], -1)
+
+
+def silenced(found: Peaks, spans: Sequence[tuple[float, float]]) -> Peaks:
+    """The same peaks, flat within the spans (start_s, end_s): what must not be heard is not drawn either."""
+    found = found.copy()
+    for start_s, end_s in spans:
+        found[:, max(0, int(start_s * PER_S)) : max(0, int(np.ceil(end_s * PER_S)))] = 0
+    return found
 
 
 def lanes(found: Peaks, spans: Sequence[tuple[float, float, bool]], width: int) -> Peaks:
