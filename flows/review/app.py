@@ -20,11 +20,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 import flows.quiet  # noqa: F401 (no telemetry)
-from flows.review import database, users
+from flows.review import database, language, users
 from flows.review.index import Index
 from flows.review.routes import appealing, auditing, blinding, calling, exporting, hearing, judging, queueing, ruling, signing
 from flows.review.states import States
-from flows.review.web import HERE, Desk, SignInNeeded, show
+from flows.review.verdicts import VerdictError
+from flows.review.web import HERE, Desk, SignInNeeded, show, tongue
 from models.errors import ConfigError, FutingError
 
 LOG = logging.getLogger(__name__)
@@ -108,4 +109,5 @@ async def _malformed(request: Request, _error: Exception) -> Response:
 
 
 async def _cannot(request: Request, error: Exception) -> Response:
-    return show(request, "refused.html", 409, title="error", why="", detail=str(error))
+    detail = language.word(error.key, tongue(request), **error.values) if isinstance(error, VerdictError) else str(error)
+    return show(request, "refused.html", 409, title="error", why="", detail=detail)

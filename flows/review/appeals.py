@@ -38,11 +38,11 @@ def make(engine: Engine, user: User, call_id: str, anchor: Anchor, grounds: str)
     """Object to a moment. Whose call it is, the caller has checked. Raises VerdictError without grounds, or where one is open already."""
     grounds = grounds.strip()
     if not grounds or len(grounds) > LONGEST_COMMENT:
-        raise VerdictError(f"an appeal needs grounds, of at most {LONGEST_COMMENT} characters")
+        raise VerdictError("appeal", most=LONGEST_COMMENT)
     from flows.review.standing import same
 
     if any(a.upheld is None and same(a.anchor, anchor) for a in read(engine, call_id=call_id)):
-        raise VerdictError("this moment is under appeal already")
+        raise VerdictError("appeal_again")
     place = {name: getattr(anchor, name) for name in ANCHOR_FIELDS}
     with engine.begin() as connection:
         made = connection.execute(tables.appeals.insert().values(call_id=call_id, grounds=grounds, author=user.id, at_ms=int(time.time() * 1000), **place))
@@ -52,10 +52,10 @@ def make(engine: Engine, user: User, call_id: str, anchor: Anchor, grounds: str)
 def decide(engine: Engine, user: User, appeal_id: int, upheld: bool, comment: str | None = None) -> Appeal:
     """A lead's decision, and with it the verdict that settles the moment. Raises VerdictError where it is decided already."""
     if not user.may("lead"):
-        raise VerdictError("only a lead decides an appeal")
+        raise VerdictError("decide")
     found = [a for a in read(engine) if a.id == appeal_id]
     if not found:
-        raise VerdictError(f"there is no appeal {appeal_id}")
+        raise VerdictError("no_such_appeal", number=appeal_id)
     appeal = found[0]
     try:
         with engine.begin() as connection:
@@ -65,7 +65,7 @@ def decide(engine: Engine, user: User, appeal_id: int, upheld: bool, comment: st
             answer = "wrong" if upheld else "right"
             verdicts.give(engine, user, appeal.call_id, "moment", answer, appeal.anchor, comment=comment, settles=True, connection=connection)
     except exc.IntegrityError as error:
-        raise VerdictError("this appeal is decided already") from error
+        raise VerdictError("decide_again") from error
     return next(a for a in read(engine, call_id=appeal.call_id) if a.id == appeal_id)
 
 

@@ -53,7 +53,7 @@ def draw(engine: Engine, index: Index, user: User, first: str, last: str, each: 
     rows = index.rows(sql, [first, last, *values]) if 1 <= each <= MOST else []
     sides = {side: [r["call_id"] for r in rows if bool(r["flagged"]) == side] for side in (True, False)}
     if not sides[True] or not sides[False]:
-        raise VerdictError(f"a sample needs flagged and unflagged calls in these nights, and 1 to {MOST} of each")
+        raise VerdictError("draw", most=MOST)
     seed = random.SystemRandom().randrange(1 << 48) if seed is None else seed
     rng = random.Random(seed)
     drawn = [(call_id, side) for side, calls in sides.items() for call_id in rng.sample(calls, min(each, len(calls)))]
@@ -114,9 +114,9 @@ def answer(engine: Engine, user: User, sample: int, place: int, deserves: str, c
     """Save the answer on one call of a sample: `right` (deserves a flag), `wrong` or `unsure`. The first answer counts: what follows is not blind."""
     found = next((p for p in places(engine, sample) if p.place == place), None)
     if found is None:
-        raise VerdictError("there is no such place in this sample")
+        raise VerdictError("no_such_place")
     if found.answer is not None:
-        raise VerdictError("this call was judged already; a second answer would not be blind")
+        raise VerdictError("blind_again")
     verdicts.give(engine, user, found.call_id, "call", deserves, Anchor(), comment=comment, blind=sample)
     return found
 

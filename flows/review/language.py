@@ -47,6 +47,28 @@ WORDS: dict[str, tuple[str, str]] = {
     "csrf_failed": ("表单已过期，请刷新页面后重试。", "This form has expired. Reload the page and try again."),
     "error": ("出错了", "Something went wrong"),
     "error_why": ("服务器没能完成这一步；再试一次，仍不行请告诉管理员。", "The server could not do this. Try once more, then tell an administrator."),
+    # answers that cannot be taken (verdicts.VerdictError)
+    "cannot_no_verdict": ("“{given}”不是有效的结论。", "“{given}” is no verdict."),
+    "cannot_reason": (
+        "只有判错时才填原因：听错了、说话人错、意思不对、转述别人、其他。",
+        "A reason goes with a wrong, and is one of misheard, wrong speaker, wrong sense, quoted, other.",
+    ),
+    "cannot_settle": ("只有组长可以裁定。", "Only a lead settles."),
+    "cannot_long_comment": ("备注最多 {most} 字。", "A comment has at most {most} characters."),
+    "cannot_no_such_verdict": ("没有第 {number} 号结论，或它已撤回。", "There is no verdict {number}, or it is taken back."),
+    "cannot_take_back": ("结论只能由作者本人撤回。", "A verdict is taken back by its author alone."),
+    "cannot_appeal": ("申诉须写明理由，最多 {most} 字。", "An appeal needs grounds, of at most {most} characters."),
+    "cannot_appeal_again": ("这个片段已在申诉中。", "This moment is under appeal already."),
+    "cannot_decide": ("只有组长可以裁定申诉。", "Only a lead decides an appeal."),
+    "cannot_no_such_appeal": ("没有第 {number} 号申诉。", "There is no appeal {number}."),
+    "cannot_decide_again": ("这项申诉已经裁定。", "This appeal is decided already."),
+    "cannot_draw": (
+        "抽样要求所选日期内既有已标记也有未标记的通话，每边 1 到 {most} 通。",
+        "A sample needs flagged and unflagged calls in these nights, and 1 to {most} of each.",
+    ),
+    "cannot_no_such_place": ("这份抽样里没有这一通。", "There is no such place in this sample."),
+    "cannot_blind_again": ("这通已经判过；再判一次就不是盲听了。", "This call was judged already; a second answer would not be blind."),
+    "cannot_missed": ("请在同一轮话里选中文字，并选择类型。", "Select words of one turn and choose a type."),
     # queue
     "to_hear": ("待复听", "To hear"),
     "mine": ("我的", "Mine"),

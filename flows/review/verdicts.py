@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine, Row
 
 from flows.review import tables
+from flows.review.language import word
 from flows.review.users import User
 from models.errors import FutingError
 
@@ -22,7 +23,14 @@ LONGEST_COMMENT = 3000
 
 
 class VerdictError(FutingError):
-    """An answer that cannot be taken: what is wrong with it, in a sentence."""
+    """An answer that cannot be taken: what is wrong with it, in an English sentence. The page says it in the reader's language.
+
+    key: its name in language.WORDS, without the `cannot_`; values: what stands in its gaps.
+    """
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(word(f"cannot_{key}", "en", **values))
+        self.key, self.values = f"cannot_{key}", values
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +95,13 @@ def give(
 ) -> int:
     """Add a verdict; its id. It is on the disk when this returns. Raises VerdictError for an answer that makes no sense."""
     if target not in TARGETS or answer not in ANSWERS or answer == "taken_back" or (target == "missed") != (answer == "missed"):
-        raise VerdictError(f"{target}/{answer} is no verdict")
+        raise VerdictError("no_verdict", given=f"{target}/{answer}")
     if why is not None and (answer != "wrong" or why not in WHYS):
-        raise VerdictError("a reason goes with a wrong, and is one of " + ", ".join(WHYS))
+        raise VerdictError("reason")
     if settles and not user.may("lead"):
-        raise VerdictError("only a lead settles")
+        raise VerdictError("settle")
     if comment is not None and len(comment) > LONGEST_COMMENT:
-        raise VerdictError(f"a comment has at most {LONGEST_COMMENT} characters")
+        raise VerdictError("long_comment", most=LONGEST_COMMENT)
     place = {name: getattr(anchor, name) for name in ANCHOR_FIELDS}
     row = {
         "call_id": call_id,
@@ -119,9 +127,9 @@ def take_back(engine: Engine, user: User, verdict_id: int) -> Verdict:
     with engine.begin() as connection:
         row = connection.execute(sa.select(t).where(t.c.id == verdict_id)).first()
         if row is None or row.answer == "taken_back":
-            raise VerdictError(f"there is no verdict {verdict_id}")
+            raise VerdictError("no_such_verdict", number=verdict_id)
         if row.author != user.id:
-            raise VerdictError("a verdict is taken back by its author alone")
+            raise VerdictError("take_back")
         if connection.execute(sa.select(t.c.id).where(t.c.takes_back == verdict_id)).first() is None:
             place = {name: getattr(row, name) for name in ANCHOR_FIELDS}
             connection.execute(

@@ -74,7 +74,7 @@ def missed(
     kind, _, kind_type = what.partition("/")
     found = next((t for t in page.turns if t.row["turn"] == turn), None)
     if kind_type not in language.KINDS.get(kind, ()) or found is None or not 0 <= char_start < char_end <= len(found.row["text"] or ""):
-        raise VerdictError("select words of one turn and choose a type")
+        raise VerdictError("missed")
     inside = [p for _, pieces in found.runs for p in pieces if p.start < char_end and p.start + len(p.text) > char_start and p.s is not None]
     start_s = inside[0].s if inside else found.row["start_s"]
     end_s = inside[-1].e if inside else found.row["end_s"]

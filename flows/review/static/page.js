@@ -5,12 +5,12 @@ const typing = (el) => el && (el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-window.toast = (text) => {
+window.toast = (text, ms = 1400) => {
   const box = $("#toast");
   box.textContent = text;
   box.classList.add("on");
   clearTimeout(box.timer);
-  box.timer = setTimeout(() => box.classList.remove("on"), 1400);
+  box.timer = setTimeout(() => box.classList.remove("on"), ms);
 };
 
 document.addEventListener("htmx:configRequest", (event) => {
@@ -18,7 +18,12 @@ document.addEventListener("htmx:configRequest", (event) => {
   if (token) event.detail.headers["X-CSRF-Token"] = token;
   if (event.detail.elt.classList.contains("filters")) tidy(event.detail.parameters);
 });
-document.addEventListener("htmx:responseError", (event) => window.toast(event.detail.xhr.status === 409 ? "↻ " + document.body.dataset.error : document.body.dataset.error));
+document.addEventListener("htmx:responseError", (event) => {
+  const xhr = event.detail.xhr; // a refusal is a page; its sentence is shown, as text
+  const sentence = $(".refused .detail", new DOMParser().parseFromString(xhr.responseText, "text/html"))?.textContent;
+  if (sentence) window.toast(sentence, 4000);
+  else window.toast(xhr.status === 409 ? "↻ " + document.body.dataset.error : document.body.dataset.error);
+});
 document.addEventListener("htmx:sendError", () => window.toast(document.body.dataset.error));
 
 // The address carries only what narrows the view.

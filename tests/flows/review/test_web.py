@@ -10,8 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from bench.synthetic_nights import make_call, write_night
-from flows.review import audit, database, sessions, users, verdicts
+from flows import review
+from flows.review import audit, database, language, sessions, users, verdicts
 from flows.review.app import create_app
+from flows.review.web import LANGUAGE_COOKIE
 from models.errors import ConfigError
 from tests.flows.review.house import DAY, PASSWORD, Night, make_night, poison, token_of
 
@@ -54,6 +56,25 @@ def test_every_page_opens_for_an_admin(sign_in, night: Night) -> None:
     ):
         answer = me.get(path)
         assert answer.status_code == 200, path
+
+
+def test_an_answer_that_cannot_be_taken_is_refused_in_the_readers_language(sign_in, night: Night) -> None:
+    me = sign_in("zhou")
+    form = {"target": "call", "answer": "right", "comment": "x" * 4000}
+    for tongue, sentence in (("zh", "备注最多 3000 字。"), ("en", "A comment has at most 3000 characters.")):
+        me.client.cookies.set(LANGUAGE_COOKIE, tongue)
+        answer = me.post(f"/calls/{worst(night)}/verdict", form)
+        assert answer.status_code == 409 and sentence in answer.text
+    hostile = me.post(f"/calls/{worst(night)}/verdict", {"target": "call", "answer": "<script>{0.__class__}"})
+    assert hostile.status_code == 409 and "<script>{0" not in hostile.text and "&lt;script&gt;{0.__class__}" in hostile.text
+
+
+def test_every_refusal_of_an_answer_has_both_languages() -> None:
+    folder = Path(review.__file__).parent
+    keys = {key for path in folder.rglob("*.py") for key in re.findall(r'VerdictError\("(\w+)"', path.read_text(encoding="utf-8"))}
+    assert len(keys) > 10 and {f"cannot_{key}" for key in keys} == {key for key in language.WORDS if key.startswith("cannot_")}
+    for zh, en in (language.WORDS[f"cannot_{key}"] for key in keys):
+        assert zh != en and re.findall(r"\{\w+\}", zh) == re.findall(r"\{\w+\}", en)
 
 
 @pytest.mark.parametrize(
