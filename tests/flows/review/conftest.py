@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from flows.review import database, users
 from flows.review.app import create_app
 from flows.review.index import Index
-from tests.flows.review.house import CHROMIUM, FLAGS, PASSWORD, Browser, Night, free_port, make_night, token_of
+from tests.flows.review.house import CHROMIUM, FLAGS, PASSWORD, SIZES, Browser, Night, enter, free_port, make_night, token_of
 
 
 @pytest.fixture(scope="session")
@@ -93,3 +93,25 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, env={**os.environ, "LANG": "zh_CN.UTF-8", "LANGUAGE": "zh_CN"})
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def window(chromium, served: str):
+    """Open a window for a user; its console must stay free of errors."""
+    opened, noise = [], []
+
+    def open_(name: str, size: str = "desktop", **more):
+        width, height = SIZES[size]
+        context = chromium.new_context(viewport={"width": width, "height": height}, locale="zh-CN", accept_downloads=True, **more)
+        page = context.new_page()
+        page.on("console", lambda m: noise.append(f"{m.text} {m.location}") if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda e: noise.append(str(e)))
+        page.on("dialog", lambda d: noise.append(f"dialog {d.message}"))
+        enter(page, served, name)
+        opened.append(context)
+        return page
+
+    open_.noise = noise  # type: ignore[attr-defined]
+    yield open_
+    for context in opened:
+        context.close()

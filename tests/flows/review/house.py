@@ -16,6 +16,7 @@ from bench.synthetic_nights import Made, failed_call, make_call, record, write_n
 
 DAY = date(2026, 11, 20)
 PASSWORD = "a long enough password"
+SIZES = {"desktop": (1440, 900), "laptop": (1280, 720), "tablet": (820, 1180)}
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--headless",
@@ -94,3 +95,20 @@ def poison(night: Night) -> str:
     moments = [m for m in pq.read_table(night.out / "moments" / f"date={DAY}" / "part-0.parquet", partitioning=None).to_pylist() if m["call_id"] != call_id]
     write_table(night.out, "moments", DAY, moments)
     return call_id
+
+
+def enter(page, base: str, name: str) -> None:
+    page.goto(base + "/login")
+    page.fill("input[name=name]", name)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button.primary")
+    page.wait_for_selector(".top")
+
+
+def until(page, condition: str, seconds: float = 15.0) -> None:
+    """Wait until a condition holds. (Playwright's own wait evaluates text inside the page, which our policy forbids.)"""
+    for _ in range(int(seconds * 20)):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never came true: {condition}")

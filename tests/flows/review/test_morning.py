@@ -13,19 +13,10 @@ import pytest
 
 from flows.review import database, users, verdicts
 from flows.review.verdicts import Anchor
-from tests.flows.review.house import PASSWORD, Night
+from tests.flows.review.house import Night, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-SIZES = {"desktop": (1440, 900), "laptop": (1280, 720), "tablet": (820, 1180)}
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-
-
-def enter(page, base: str, name: str) -> None:
-    page.goto(base + "/login")
-    page.fill("input[name=name]", name)
-    page.fill("input[name=password]", PASSWORD)
-    page.click("button.primary")
-    page.wait_for_selector(".top")
 
 
 @pytest.fixture
@@ -33,37 +24,6 @@ def pictures(tmp_path: Path) -> Path:
     folder = Path(os.environ.get("FUTING_SCREENSHOTS", tmp_path / "pictures"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-@pytest.fixture
-def window(chromium, served: str):
-    """Open a window for a user; its console must stay free of errors."""
-    opened, noise = [], []
-
-    def open_(name: str, size: str = "desktop", **more):
-        width, height = SIZES[size]
-        context = chromium.new_context(viewport={"width": width, "height": height}, locale="zh-CN", accept_downloads=True, **more)
-        page = context.new_page()
-        page.on("console", lambda m: noise.append(f"{m.text} {m.location}") if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda e: noise.append(str(e)))
-        page.on("dialog", lambda d: noise.append(f"dialog {d.message}"))
-        enter(page, served, name)
-        opened.append(context)
-        return page
-
-    open_.noise = noise  # type: ignore[attr-defined]
-    yield open_
-    for context in opened:
-        context.close()
-
-
-def until(page, condition: str, seconds: float = 15.0) -> None:
-    """Wait until a condition holds. (Playwright's own wait evaluates text inside the page, which our policy forbids.)"""
-    for _ in range(int(seconds * 20)):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"never came true: {condition}")
 
 
 def picture(page, pictures: Path, name: str) -> None:
