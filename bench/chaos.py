@@ -35,6 +35,7 @@ from flows.plan import plan_input
 from flows.settings import Settings, load_settings
 from flows.store import dates, read_rows
 from models.errors import FutingError
+from models.hearing.scripted import MEMORY_MIB
 from tests.factories import LINES, configs_of, folder_of, recording, script, tables_of
 
 
@@ -189,7 +190,8 @@ def full_memories(source: Path, work: Path, settings: Settings, count: int) -> O
         shutil.rmtree(out, ignore_errors=True)
 
         def limited(out: Path = out) -> None:
-            resource.setrlimit(resource.RLIMIT_AS, (3000 << 20, resource.getrlimit(resource.RLIMIT_AS)[1]))
+            # Not a limit of this process: a forked child begins with all the address space its parent has.
+            os.environ[MEMORY_MIB] = "3000"
             night(folder, out, settings)
 
         if in_child(limited) != 0:

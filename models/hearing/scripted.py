@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from models.errors import TERMINAL_CODES, TRANSIENT_CODES
 from models.records import HeardCall, NotHeard, Progress, Role, Sound, Turn, Word
 
 MARKER = b"FUTING-SCRIPT"
+MEMORY_MIB = "FUTING_SCRIPTED_MIB"  # environment: the hearing process may take this much memory and no more
 BYTES_PER_SECOND = 16_000  # 8 kHz, 16 bit, one channel: what a recording without a script is taken for
 _LINES: tuple[tuple[Role, str], ...] = (
     ("agent", "您好，这里是客服中心，请问有什么可以帮您？"),
@@ -78,6 +80,8 @@ def _answer(sound: Sound, script: dict[str, Any] | None) -> HeardCall | NotHeard
     if "log" in script:
         with Path(script["log"]).open("a", encoding="utf-8") as log:
             log.write(call_id + "\n")
+    if limit_mib := os.environ.get(MEMORY_MIB):
+        resource.setrlimit(resource.RLIMIT_AS, (int(limit_mib) << 20, resource.getrlimit(resource.RLIMIT_AS)[1]))
     ballast = bytearray(int(script.get("chunk_mib", 0)) << 20)
     time.sleep(float(script.get("take_s", 0)) + float(script.get("hang_s", 0)))
     del ballast
