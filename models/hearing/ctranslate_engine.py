@@ -20,6 +20,7 @@ from models.hearing.audio import SAMPLE_RATE_HZ, Samples
 from models.hearing.transcriber import CHUNK_S, TOKENS_PER_S, Attempt, Transcript, spoken_words
 
 FRAMES_PER_S = 100
+PATIENCE, LENGTH_PENALTY = 2.0, 1.3  # a beam that waits and does not favour the short: fewer turns left unsaid
 MAX_TOKENS = 224  # half of Whisper's text context; the other half is the prompt's
 
 
@@ -59,7 +60,9 @@ class CtranslateEngine:
         prompt = [*prompt, *t.sot_sequence, t.no_timestamps]
         longest_s = max(len(c) for c in chunks) / SAMPLE_RATE_HZ
         sampling = (
-            {"beam_size": self._beam_size} if attempt.temperature == 0 else {"beam_size": 1, "sampling_topk": 0, "sampling_temperature": attempt.temperature}
+            {"beam_size": self._beam_size, "patience": PATIENCE, "length_penalty": LENGTH_PENALTY}
+            if attempt.temperature == 0
+            else {"beam_size": 1, "sampling_topk": 0, "sampling_temperature": attempt.temperature}
         )
         if attempt.temperature:
             ctranslate2.set_random_seed(0)
