@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flows.disk import disk_full_is_clear
 from models.errors import FutingError
 
 log = logging.getLogger(__name__)
@@ -27,26 +28,29 @@ def hold(out: Path, command: str) -> Iterator[None]:
     folder = out / ".futing"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        stream = (folder / "lock").open("a+", encoding="utf-8")
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise FutingError(f"{out}: cannot be written to ({error.strerror}); choose another --out or mend its permissions") from error
-    with stream:
+    try:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FutingError(f"{out}: another run holds it: {_holder(folder / 'lock')}; wait for it, or end that process first") from None
         before = _holder(folder / "lock")
         if before:
             log.warning("%s: taken over from a run that died: %s", out, before)
-        stream.seek(0)
-        stream.truncate()
+        os.ftruncate(handle, 0)
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-        yield
-        stream.seek(0)
-        stream.truncate()
+        record = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command})
+        try:
+            with disk_full_is_clear(out):
+                os.write(handle, record.encode())
+                os.fsync(handle)
+            yield
+        finally:
+            os.ftruncate(handle, 0)  # whatever went wrong, it ended in order: nobody died
+    finally:
+        os.close(handle)
 
 
 def _holder(path: Path) -> str:

@@ -25,6 +25,7 @@ import pyarrow as pa
 import typer
 
 from flows import corrections
+from flows.disk import disk_full_is_clear
 from flows.journal import FOLDER, Journal
 from flows.lock import hold
 from flows.settings import load_settings
@@ -53,7 +54,7 @@ def purge(out: Path, *, before: date | None = None, call_ids: Sequence[str] = ()
     """
     if not (out / "calls").is_dir() and not (out / FOLDER).is_dir():
         raise FutingError(f"{out}: no tables and no journal in here; give the --out folder of the nights")
-    with hold(out, "purge"), Journal(out) as journal:
+    with disk_full_is_clear(out), hold(out, "purge"), Journal(out) as journal:
         if journal.empty and dates(out):
             journal.adopt(known_calls(out))
         recover(out, journal)

@@ -24,7 +24,7 @@ MAY: dict[str, tuple[str, ...]] = {
 REACHES_REVIEW = ("flows.cli", "flows.commands", "flows.purge")  # commands, and only when called: purging removes the page's files too
 # Order within flows: a file of a later line may import from its own and earlier lines only.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("quiet", "schemas", "figures", "settings", "peaks"),
+    ("quiet", "schemas", "figures", "settings", "peaks", "disk"),
     ("intake", "rows", "corrections", "lock", "download"),
     ("journal", "call", "worker"),
     ("cases", "store", "plan", "transcripts"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -47,6 +48,25 @@ def test_a_lock_left_by_a_dead_process_is_taken_over(tmp_path: Path, root: Path,
     caplog.clear()
     with hold(tmp_path, "run"):
         assert caplog.text == ""
+
+
+def test_a_run_that_ended_with_an_error_did_not_die(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ValueError), hold(tmp_path, "run"):
+        raise ValueError
+    with hold(tmp_path, "run"):
+        assert caplog.text == ""
+
+
+def test_a_full_disk_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(FutingError, match="the disk is full; make room"):
+        patch.setattr(os, "write", full)
+        with hold(tmp_path, "run"):
+            pass
+    with hold(tmp_path, "run"):
+        pass
 
 
 def test_an_output_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:

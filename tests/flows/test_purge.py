@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from datetime import date
@@ -150,6 +151,18 @@ def test_a_killed_purge_is_finished_by_the_next(out: Path, step: str, monkeypatc
     assert not (peaks.folder(out) / f"{peaks.key('c0')}.peaks").exists()
     with Journal(out) as journal:
         assert journal.call("c0") is None and journal.stale_customers() == []
+
+
+def test_a_full_disk_stops_a_purge_in_order_and_the_next_one_finishes_it(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.store._stage", full)
+        with pytest.raises(FutingError, match="the disk is full; make room"):
+            purge(out, call_ids=["c0"])
+    assert purge(out, call_ids=["c0"]).calls == 1
+    assert ids(out) == {"c1", "c2", "c3"} and not (out / INTENT).exists()
 
 
 def test_nothing_is_removed_when_a_call_is_not_known(out: Path) -> None:
