@@ -2,7 +2,7 @@
 
 In: the address of the input. Out: `Found` recordings in order of their address, each with the metadata that the manifest (CSV,
 JSON Lines or Parquet) or the `<stem>.json` beside it gives. The surprising choice: nothing is opened here. Who is a duplicate
-of whom is decided later (flows.identity), where it is known what earlier runs have heard.
+of whom is decided later (flows.plan), where it is known what earlier runs have heard.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import logging
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -45,7 +46,7 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A recording as it lies there. size: bytes; mtime_s: seconds since 1970; None where the store does not say.
+    """A recording as it lies there. size: bytes; mtime_s: seconds since 1970; None where the store does not say. seen_s: when it was looked at.
 
     missing: the manifest names it and nothing lies there.
     """
@@ -56,6 +57,7 @@ class Found:
     mtime_s: float | None
     meta: Meta
     missing: bool = False
+    seen_s: float = field(default_factory=time.time, compare=False, repr=False)
 
     def call_date(self, given: date | None, zone: ZoneInfo) -> date:
         """started_at in the configured zone, else the date given, else the day the file was last changed."""
@@ -86,9 +88,9 @@ def look_again(found: Found) -> Found:
     fs, path = url_to_fs(found.source)
     try:
         info = fs.info(path)
-    except (OSError, ValueError):
-        return replace(found, size=None)
-    return replace(found, size=info.get("size"), mtime_s=_mtime(info))
+    except Exception:  # every file system has its own exceptions
+        return replace(found, size=None, seen_s=time.time())
+    return replace(found, size=info.get("size"), mtime_s=_mtime(info), seen_s=time.time())
 
 
 def read_bytes(source: str) -> bytes:
@@ -184,6 +186,7 @@ def _json_lines(text: str, manifest: str) -> list[dict[str, Any]]:
 
 def _list(where: str, extensions: tuple[str, ...], leave_out: Path | None) -> Iterator[Found]:
     """Recordings and, for their metadata, JSON files. A single file counts whatever its extension."""
+    seen_s = time.time()  # before, not after: a long listing knows the first files as they were when it began
     try:
         fs, root = url_to_fs(where)
         single = fs.isfile(root)
@@ -204,7 +207,7 @@ def _list(where: str, extensions: tuple[str, ...], leave_out: Path | None) -> It
         if not single and pure.suffix.lower() not in extensions and pure.suffix != ".json":
             continue
         source = str(path) if local else fs.unstrip_protocol(path)
-        yield Found(source=source, name=pure.stem, size=info.get("size"), mtime_s=_mtime(info), meta=Meta())
+        yield Found(source=source, name=pure.stem, size=info.get("size"), mtime_s=_mtime(info), meta=Meta(), seen_s=seen_s)
 
 
 def _sidecar(source: str) -> str:

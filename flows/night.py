@@ -7,15 +7,13 @@ cannot be loaded or an operator end it early, and then it ends in order: what wa
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import importlib.metadata
 import json
 import logging
 import os
 import platform
 import queue
-import shutil
-import sqlite3
 import threading
 import time
 import uuid
@@ -30,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from flows import peaks
 from flows.call import Desk, hear_and_read
 from flows.corrections import load_corrections
+from flows.disk import disk_full_is_clear, free_mib
 from flows.intake import read_bytes
 from flows.journal import FOLDER, Journal
 from flows.lock import hold
@@ -38,7 +37,7 @@ from flows.rows import CallRows, Stamp, not_heard_rows
 from flows.settings import Settings
 from flows.store import dates, known_calls, publish, recover
 from flows.worker import GuardedEars, Limits
-from models.errors import TRANSIENT_CODES, FutingError
+from models.errors import TRANSIENT_CODES, CallError, FutingError
 from models.records import Ears
 
 if TYPE_CHECKING:
@@ -173,6 +172,7 @@ class Night:
         self.shards: tuple[tuple[Todo, ...], ...] = ()
         self._began, self._started_at = time.monotonic(), datetime.now(UTC)
         self._published_at, self._publish_took = time.monotonic(), 0.0
+        self._run_day: date | None = None  # decided when the run is first written down: its row must not stand under two dates
 
     def __enter__(self) -> Night:
         try:
@@ -219,8 +219,10 @@ class Night:
         encoded: dict[str, bytes] = {}  # source → the bytes that hearing holds anyway
         drawn: list[tuple[str, str]] = []  # (call id, source)
 
+        planned = {t.recording.source: t for t in shard}
+
         def fetch(source: str) -> bytes:
-            encoded[source] = self._fetch(source)
+            encoded[source] = _as_planned(self._fetch(source), planned[source])
             return encoded[source]
 
         try:
@@ -394,7 +396,7 @@ class Night:
 
     def _save_run(self, *, finished: bool) -> None:
         tally = self._tally
-        day = self.work.last_date or max(dates(self.out), default=None) or datetime.now(self.settings.zone).date()
+        self._run_day = self._run_day or self.work.last_date or max(dates(self.out), default=None) or datetime.now(self.settings.zone).date()
         versions = {
             "futing": self.desk.stamp.pipeline_version,
             "config": self.desk.stamp.config_hash,
@@ -422,17 +424,21 @@ class Night:
             "seconds": [{"stage": s, "seconds": round(v, 3)} for s, v in sorted(tally.seconds.items())],
         }
         with disk_full_is_clear(self.out):
-            self.journal.save_run(self.run_id, day, record)
-
-
-def free_mib(out: Path) -> int:
-    """MiB free where the output lies."""
-    return shutil.disk_usage(out).free >> 20
+            self.journal.save_run(self.run_id, self._run_day, record)
 
 
 def replace_size(rows: CallRows, todo: Todo) -> CallRows:
     """The rows with what the file looked like when it was planned, so that an unchanged file is not read again."""
     return replace(rows, size=todo.size, mtime_s=todo.mtime_s)
+
+
+def _as_planned(encoded: bytes, todo: Todo) -> bytes:
+    """The bytes, if they are still those of the plan; raises CallError where the file grew since, or another lies in a good call's place."""
+    if todo.size is not None and len(encoded) != todo.size:
+        raise CallError("still_growing", "it changed after it was looked at; the next run hears it")
+    if todo.keep_good and todo.recording.audio_sha256 not in (None, hashlib.sha256(encoded).hexdigest()):
+        raise CallError("io", "another recording lies in its place by now; `futing run` stores that one as a call of its own")
+    return encoded
 
 
 def _shards(todo: Sequence[Todo], most_calls: int, most_bytes: int) -> Iterator[tuple[Todo, ...]]:
@@ -447,21 +453,6 @@ def _shards(todo: Sequence[Todo], most_calls: int, most_bytes: int) -> Iterator[
         size += item.size or 0
     if shard:
         yield tuple(shard)
-
-
-class disk_full_is_clear:
-    """A full disk inside becomes one clear FutingError; everything else passes."""
-
-    def __init__(self, out: Path) -> None:
-        self._out = out
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        full = full or (isinstance(error, sqlite3.OperationalError) and ("full" in str(error) or "disk I/O" in str(error)))
-        if full:
-            raise FutingError(f"{self._out}: the disk is full; make room and run again, it goes on where it stopped") from error
 
 
 def record_last_night(out: Path, summary: Summary) -> None:

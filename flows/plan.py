@@ -80,8 +80,9 @@ def plan_input(
     fresh: list[tuple[Found, Known | None]] = []  # with the call it was before, if it was to be tried again
     for recording in found:
         call_id = journal.copy_of(recording.source, recording.size, recording.mtime_s)
-        if call_id is not None:
-            copies.append(Copy(call_id, recording.source, recording.size, recording.mtime_s))
+        original = journal.call(call_id) if call_id is not None else None
+        if original is not None and not _again(original):  # one that was never heard may be gone: then its copy is all there is
+            copies.append(Copy(original.call_id, recording.source, recording.size, recording.mtime_s))
             continue
         before = journal.by_source(recording.source)
         same = next((k for k in before if k.size is not None and (k.size, k.mtime_s) == (recording.size, recording.mtime_s)), None)
@@ -89,7 +90,8 @@ def plan_input(
             done.append(same)
             continue
         fresh.append((recording, same or next((k for k in before if k.status != "ok"), None)))
-    growing = _settle([f for f, _ in fresh], settle_s, sleep)
+    settled, growing = _settle([f for f, _ in fresh], settle_s, sleep)
+    fresh = [(settled.get(f.source, f), before) for f, before in fresh]
 
     sizes = Counter(f.size for f, _ in fresh)
     names = Counter(f.name for f, _ in fresh)
@@ -97,12 +99,11 @@ def plan_input(
     todo: list[Todo] = []
     taken: dict[str, str] = {}  # call id → source, within this plan
     by_hash: dict[str, str] = {}  # hash → call id, within this plan
-    for recording, before in fresh:
-        now = growing.get(recording.source, recording)
+    for now, before in fresh:
         sha256 = None
         ambiguous = now.size is None or sizes[now.size] > 1 or now.size in known_sizes or some_unknown or names[now.name] > 1
         ambiguous = ambiguous or (before is None and journal.call(now.name) is not None)
-        if ambiguous and not now.missing and recording.source not in growing:
+        if ambiguous and not now.missing and now.source not in growing:
             try:
                 sha256 = hashlib.sha256(fetch(now.source)).hexdigest()
             except Exception:  # whatever the storage raises; hearing meets it again and says so in the call's row
@@ -123,7 +124,7 @@ def plan_input(
         if sha256:
             by_hash[sha256] = call_id
         day = keep.date if keep is not None else now.call_date(given, zone)
-        todo.append(_todo(now, call_id, day, growing=recording.source in growing))
+        todo.append(_todo(now, call_id, day, growing=now.source in growing))
     return Plan(tuple(todo), tuple(copies), tuple(done))
 
 
@@ -132,16 +133,21 @@ def _again(known: Known) -> bool:
     return known.status != "ok" and known.error_code in TRANSIENT_CODES
 
 
-def _settle(fresh: Sequence[Found], settle_s: float, sleep: Callable[[float], None]) -> dict[str, Found]:
-    """Recordings that changed, or went, while they were watched: those are still being written."""
-    now = time.time()
-    young = [f for f in fresh if not f.missing and f.mtime_s is not None and now - f.mtime_s < settle_s]
+def _settle(fresh: Sequence[Found], settle_s: float, sleep: Callable[[float], None]) -> tuple[dict[str, Found], frozenset[str]]:
+    """Watch what was young when it was listed: (it as it is now, by source; the sources of those still being written, or gone).
+
+    Young is told by the listing's own clock: between a long listing and this look a file that grows would else have come of age.
+    """
+    young = [f for f in fresh if not f.missing and f.mtime_s is not None and f.seen_s - f.mtime_s < settle_s]
     if not young:
-        return {}
-    oldest_wait = max(settle_s - max(0.0, now - f.mtime_s) for f in young if f.mtime_s is not None)
-    sleep(min(settle_s, oldest_wait))
-    watched = [(f, look_again(f)) for f in young]
-    return {f.source: after for f, after in watched if (after.size, after.mtime_s) != (f.size, f.mtime_s)}
+        return {}, frozenset()
+    now = time.time()
+    longest_wait = max(settle_s - max(0.0, now - f.mtime_s) for f in young if f.mtime_s is not None)
+    if longest_wait > 0:
+        sleep(min(settle_s, longest_wait))
+    after = {f.source: look_again(f) for f in young}
+    changed = [after[f.source] for f in young if (after[f.source].size, after[f.source].mtime_s) != (f.size, f.mtime_s)]
+    return after, frozenset(f.source for f in changed if f.size is None or f.mtime_s is None or f.seen_s - f.mtime_s < settle_s)
 
 
 def _free_id(found: Found, sha256: str | None, journal: Journal, taken: dict[str, str]) -> str:

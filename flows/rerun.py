@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from flows.call import read_rows_of
+from flows.intake import Found, Meta, look_again
 from flows.journal import Known
 from flows.night import Night
 from flows.plan import Plan, Todo
@@ -46,7 +47,9 @@ def from_hearing(night: Night, known: Sequence[Known], jobs: int = 1) -> None:
                 texts.append(stored.call["call_id"])
                 continue
             before = next(k for k in chunk if k.call_id == stored.call["call_id"])
-            todo.append(Todo(recording_from_row(stored.call, day), before.size, before.mtime_s, keep_good=before.status == "ok"))
+            recording = recording_from_row(stored.call, day)
+            now = look_again(Found(recording.source, recording.call_id, None, None, Meta()))
+            todo.append(Todo(recording, now.size, now.mtime_s, keep_good=before.status == "ok"))
     night.plan(Plan(tuple(todo)))
     night.hear_all(jobs)
     if texts:

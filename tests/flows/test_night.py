@@ -142,6 +142,18 @@ def test_a_file_still_growing_is_skipped_and_heard_by_the_next_pass(tmp_path: Pa
     assert [r["status"] for r in tables_of(tmp_path / "out")["calls"]] == ["ok"] * 3
 
 
+def test_a_file_that_grows_between_the_plan_and_its_turn_is_left_for_the_next_pass_and_never_doubled(tmp_path: Path, settings: Settings) -> None:
+    source = a_night(tmp_path / "in", 3)
+    with Night(tmp_path / "out", settings, book(), ears=ScriptedEars) as night:
+        night.plan(plan_input(find(str(source), extensions=(".wav",), zone=settings.zone), night.journal, zone=settings.zone))
+        folder_of(source, {"c1.wav": recording(script(), seed=1) + b"more of it"})
+        night.hear_all()
+        assert night.finish().not_heard == (("c1", "still_growing"),)
+    summary = heard(source, tmp_path / "out", settings)
+    assert (summary.ok, summary.skipped) == (3, 0)
+    assert [(r["call_id"], r["status"]) for r in tables_of(tmp_path / "out")["calls"]] == [("c0", "ok"), ("c1", "ok"), ("c2", "ok")]
+
+
 def test_too_little_room_stops_the_night_before_and_between_shards(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     source = a_night(tmp_path / "in", 4)
     greedy = replace(settings, night=replace(settings.night, free_space_mib=1 << 40, shard_calls=2))

@@ -133,6 +133,36 @@ def test_a_file_that_grows_while_it_is_watched_is_left_and_one_that_rests_is_hea
         assert resting.not_heard is None
 
 
+def test_a_file_that_grows_is_noticed_however_long_the_listing_took(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", {"growing.wav": b"1", "grown.wav": b"22"}, age_s=0)
+    found = find(str(folder), extensions=(".wav",), zone=ZONE)
+    time.sleep(0.3)  # rules are compiled, twenty thousand files are listed: both have come of age by now
+    for name, at in (("growing.wav", time.time()), ("grown.wav", time.time() - 100)):
+        with (folder / name).open("ab") as file:
+            file.write(b"more")
+        os.utime(folder / name, (at, at))
+    with Journal(tmp_path) as journal:
+        growing, grown = plan_input(found, journal, zone=ZONE, settle_s=0.2).todo
+    assert growing.not_heard is not None and growing.not_heard.code == "still_growing"
+    assert (grown.not_heard, grown.size) == (None, 6)  # it changed since the listing, and rests
+
+
+def test_a_copy_whose_original_was_never_heard_and_is_gone_is_heard_itself(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", {"a.wav": b"same", "b.wav": b"same"})
+    with Journal(tmp_path) as journal:
+        first = planned(folder, journal)
+        journal.note_copies([(c.source, c.call_id, c.size, c.mtime_s) for c in first.copies])  # and here the night was killed
+        assert [ids(p) for p in [planned(folder, journal)]] == [["a"]]
+        (folder / "a.wav").unlink()
+        assert ids(planned(folder, journal)) == ["b"]
+        folder_of(folder, {"a.wav": b"same"})
+        finish(journal, first, "io")  # it was fetched when the storage failed
+        assert (ids(planned(folder, journal)), len(planned(folder, journal).copies)) == (["a"], 1)
+        (folder / "a.wav").unlink()
+        again = planned(folder, journal)
+        assert [Path(t.recording.source).name for t in again.todo] == ["b.wav"] and again.copies == ()
+
+
 def test_old_files_are_not_waited_for(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "in", {"a.wav": b"1"}, age_s=10)
 

@@ -125,6 +125,16 @@ def test_a_recording_that_is_gone_does_not_cost_its_good_row(out: Path, settings
     assert "the row that stands is kept" in caplog.text
 
 
+def test_another_recording_in_the_place_of_a_good_one_does_not_take_its_row(
+    out: Path, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = tables_of(out, without=())
+    folder_of(tmp_path / "in", {"d0-0.wav": recording(script(), seed=12_345)})
+    assert rerun(out, settings, call_ids=["d0-0"]).not_heard == (("d0-0", "io"),)
+    assert tables_of(out, without=()) == before
+    assert "the row that stands is kept" in caplog.text
+
+
 @pytest.mark.parametrize("reading", [False, True], ids=["hearing", "reading"])
 def test_a_role_correction_is_applied_by_every_rerun(reading: bool, out: Path, settings: Settings) -> None:
     (out / FILE).write_text('{"call_id": "d0-0", "swap": true}\nnonsense\n{"call_id": "d0-1", "swap": true}\n{"call_id": "d0-1", "swap": false}\n')
