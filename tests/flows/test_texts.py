@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from flows.night import Night, Summary
 from flows.rerun import from_hearing, select
 from flows.settings import Settings, load_settings
-from flows.store import stored_call
+from flows.store import dates, read_rows, stored_call
 from flows.texts import read_texts
 from flows.transcripts import read_transcripts
 from tests.factories import book, configs_of, tables_of
@@ -65,3 +66,11 @@ def test_a_rerun_reads_transcripts_again(tmp_path: Path, settings: Settings) -> 
         from_hearing(night, select(night, first=DAY, last=DAY, call_ids=[], failed=False))
         assert night.finish().ok == 1
     assert tables_of(tmp_path / "out") == before
+
+
+def test_a_run_stands_once_whatever_it_learns_about_its_dates_on_the_way(tmp_path: Path, settings: Settings) -> None:
+    often = replace(settings, night=replace(settings.night, publish_every_s=0.0))
+    read(tmp_path / "t.jsonl", tmp_path / "out", often, chat("a", "您好", "在吗"))
+    summary = read(tmp_path / "t.jsonl", tmp_path / "out", often, chat("a", "您好", "在吗"), chat("b", "您好"), given=date(2026, 11, 22))
+    rows = [r for day in dates(tmp_path / "out", "runs") for r in read_rows(tmp_path / "out", "runs", day).to_pylist() if r["run_id"] == summary.run_id]
+    assert [r["finished_at"] is not None for r in rows] == [True]
