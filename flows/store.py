@@ -30,6 +30,7 @@ from models.errors import ConfigError
 
 ROW_GROUP = 16_384  # rows: about 30 MB of turns with their words, and small enough to find one call's rows quickly
 BATCH = 4_096  # rows read at a time while merging
+MOST_SMALL = 256  # batches of a call each that are held before they are joined
 CALL_TABLES = ("calls", "turns", "moments")
 
 
@@ -234,9 +235,7 @@ def _groups(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
     """Tables of exactly `size` rows and a last smaller one, however the batches were cut."""
     held: list[pa.RecordBatch] = []
     rows = 0
-    for batch in batches:
-        if not batch.num_rows:
-            continue
+    for batch in _joined(batches):
         held.append(batch)
         rows += batch.num_rows
         while rows >= size:
@@ -246,6 +245,24 @@ def _groups(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
             rows -= size
     if rows:
         yield pa.Table.from_batches(held).combine_chunks()
+
+
+def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in fewer batches: one of a single call costs 40 KB whatever is in it, and a row group would hold thousands of them."""
+    few: list[pa.RecordBatch] = []
+    for batch in batches:
+        if batch.num_rows >= BATCH // 4:
+            if few:
+                yield from pa.Table.from_batches(few).combine_chunks().to_batches()
+                few = []
+            yield batch
+        elif batch.num_rows:
+            few.append(batch)
+            if len(few) >= MOST_SMALL:
+                yield from pa.Table.from_batches(few).combine_chunks().to_batches()
+                few = []
+    if few:
+        yield from pa.Table.from_batches(few).combine_chunks().to_batches()
 
 
 def _finish(out: Path, journal: Journal, publish: Publish) -> None:
