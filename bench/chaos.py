@@ -1,11 +1,12 @@
 """Kill a night with -9 again and again, fill its disk, take its memory; then compare its tables with those of a night left alone.
 
-usage: python bench/chaos.py [--kills 200] [--calls 60] [--seed 1] [--real FOLDER --engine ctranslate] [--full 5] [--memory 5]
+usage: python bench/chaos.py [--kills 200] [--calls 60] [--seed 1] [--real FOLDER --engine ctranslate] [--full 5] [--memory 5] [--changes 20]
 
 In: scripted recordings made on the spot (real everything else: journal, locks, worker process, Parquet), or with --real a folder that
 is heard with real models. Out: one line a figure; exit 1 when a row is lost, doubled or different. A night is run in a forked child,
 which is killed at a random instant between its first breath and a little after the end of an undisturbed night; then it is started again on
-the same output, until so many kills have been survived. Between kills the tables are read: no date may hold a call twice.
+the same output, until so many kills have been survived. Between kills the tables are read: no date may hold a call twice. Then reruns and
+purges are killed the same way (--changes of each): what they were asked for is done in the end, and every other row is as it was.
 """
 
 from __future__ import annotations
@@ -22,21 +23,27 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from flows.intake import find
+from flows.journal import Journal
 from flows.night import Night, open_book
 from flows.plan import plan_input
+from flows.purge import INTENT, purge
+from flows.rerun import from_hearing, from_reading, select
 from flows.settings import Settings, load_settings
 from flows.store import dates, read_rows
 from models.errors import FutingError
 from models.hearing.scripted import MEMORY_MIB
 from tests.factories import LINES, configs_of, folder_of, recording, script, tables_of
+
+Tables = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,12 @@ def in_child(work: Callable[[], None], kill_after_s: float | None = None) -> int
 
 def compare(expected: Path, found: Path) -> tuple[int, int, int]:
     """Rows (lost, doubled, different) over all tables but `runs`, leaving run_id out."""
+    return compare_tables(tables_of(expected), tables_of(found))
+
+
+def compare_tables(left: Tables, right: Tables) -> tuple[int, int, int]:
+    """The same of tables that were read already."""
     lost = doubled = different = 0
-    left, right = tables_of(expected), tables_of(found)
     keys = {"calls": ("call_id",), "turns": ("call_id", "turn"), "moments": ("call_id", "moment"), "cases": ("case_id",)}
     for table, key in keys.items():
         want = {tuple(r[k] for k in key): r for r in left[table]}
@@ -152,6 +163,78 @@ def kills(source: Path, work: Path, settings: Settings, count: int, rng: random.
         more = compare(work / "alone", out)
         lost, doubled, different = lost + more[0], doubled + more[1], different + more[2]
     return Outcome(survived, lost, doubled, different, repeated, settings.night.shard_calls)
+
+
+def rerun(out: Path, settings: Settings, call_ids: Sequence[str], reading: bool) -> None:
+    """One start of a rerun of these calls."""
+    with Night(out, settings, open_book(settings), command="rerun") as night:
+        known = select(night, first=None, last=None, call_ids=call_ids, failed=False)
+        if reading:
+            from_reading(night, known)
+        else:
+            from_hearing(night, known)
+        night.finish()
+
+
+def until_done(work: Callable[[], None], usual_s: float, kills: int, rng: random.Random) -> int:
+    """Start `work` again and again, killed at random up to `kills` times, until it ends by itself; how often it was killed."""
+    survived = 0
+    while (code := in_child(work, rng.uniform(0.0, 1.1 * usual_s) if survived < kills else None)) == -signal.SIGKILL:
+        survived += 1
+    if code != 0:
+        raise SystemExit(f"it ended with {code}")
+    return survived
+
+
+def killed_reruns(work: Path, settings: Settings, count: int, rng: random.Random) -> Outcome:
+    """Kill reruns of half the calls of `work`/alone, by hearing and by reading: equal tables, and other rows keep the run that made them."""
+    alone, out = work / "alone", work / "rerun"
+    made_by = {r["call_id"]: r["run_id"] for r in tables_of(alone, without=())["calls"]}
+    ok = sorted(r["call_id"] for r in tables_of(alone)["calls"] if r["status"] == "ok")
+    survived = lost = doubled = different = 0
+    usual_s = 3.0
+    while survived < count:
+        for reading in (True, False):
+            shutil.rmtree(out, ignore_errors=True)
+            shutil.copytree(alone, out)
+            chosen = rng.sample(ok, len(ok) // 2)
+            began = time.monotonic()
+            kills = until_done(lambda chosen=chosen, reading=reading: rerun(out, settings, chosen, reading), usual_s, count - survived, rng)
+            usual_s = min(usual_s, (time.monotonic() - began) / (kills + 1) * 1.5)
+            survived += kills
+            more = compare(alone, out)
+            moved = sum(made_by[r["call_id"]] != r["run_id"] for r in tables_of(out, without=())["calls"] if r["call_id"] not in chosen)
+            lost, doubled, different = lost + more[0], doubled + more[1], different + more[2] + moved
+    return Outcome(survived, lost, doubled, different, 0, 0)
+
+
+def killed_purges(work: Path, settings: Settings, count: int, rng: random.Random) -> Outcome:
+    """Kill purges of some calls of `work`/alone: they are gone from tables and journal in the end, and every other row is as it was."""
+    alone, out = work / "alone", work / "purge"
+    whole = tables_of(alone, without=())
+    survived = lost = doubled = different = 0
+    while survived < count:
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(alone, out)
+        gone = set(rng.sample([r["call_id"] for r in whole["calls"]], 7))
+        survived += until_done(lambda gone=gone: again_purged(out, sorted(gone)), 1.0, count - survived, rng)
+        left = {t: [r for r in rows if t == "cases" or r["call_id"] not in gone] for t, rows in whole.items()}
+        found = tables_of(out, without=())
+        more = compare_tables(left | {"cases": found["cases"]}, found)  # cases of their customers are worked out again
+        with Journal(out) as journal:
+            kept = sum(journal.call(i) is not None for i in gone) + (out / INTENT).exists()
+        lost, doubled, different = lost + more[0], doubled + more[1] + kept, different + more[2]
+    return Outcome(survived, lost, doubled, different, 0, 0)
+
+
+def again_purged(out: Path, call_ids: Sequence[str]) -> None:
+    """A purge, or what an operator does after one that was killed: any other purge finishes it."""
+    if (out / INTENT).exists():
+        purge(out, before=date.min)
+    with Journal(out) as journal:
+        left = [i for i in call_ids if journal.call(i) is not None]
+    if left:
+        purge(out, call_ids=left)
 
 
 def full_disks(source: Path, work: Path, settings: Settings, count: int, rng: random.Random) -> Outcome:
@@ -218,6 +301,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--full", type=int, default=5)
     parser.add_argument("--memory", type=int, default=5)
+    parser.add_argument("--changes", type=int, default=20, help="kills of reruns, and as many of purges")
     parser.add_argument("--real", type=Path, help="a folder of real recordings, heard with real models")
     parser.add_argument("--engine", default="ctranslate")
     given = parser.parse_args()
@@ -234,6 +318,8 @@ def main() -> int:
         log = work / "heard.log"
         recordings(work / "in", given.calls, log)
         good = report("killed with -9", kills(work / "in", work, settings, given.kills, rng, log))
+        good &= report("reruns killed", killed_reruns(work, settings, given.changes, rng))
+        good &= report("purges killed", killed_purges(work, settings, given.changes, rng))
         good &= report("disk full", full_disks(work / "in", work, settings, given.full, rng))
         good &= report("memory full", full_memories(work / "in", work, settings, given.memory))
         return 0 if good else 1

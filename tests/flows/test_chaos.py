@@ -10,7 +10,7 @@ import pytest
 
 from bench import chaos
 from flows.settings import Settings, load_settings
-from tests.factories import configs_of, tables_of
+from tests.factories import configs_of, folder_of, tables_of
 
 
 @pytest.fixture
@@ -31,10 +31,24 @@ def test_kills_disks_and_memories_lose_nothing(source: Path, tmp_path: Path, set
     killed = chaos.kills(source, tmp_path, settings, 8, rng, tmp_path / "heard.log")
     assert (killed.kills, killed.lost, killed.doubled, killed.different) == (8, 0, 0, 0)
     assert killed.most_repeated <= settings.night.shard_calls
+    for changed in (chaos.killed_reruns(tmp_path, settings, 3, rng), chaos.killed_purges(tmp_path, settings, 3, rng)):
+        assert (changed.kills, changed.lost, changed.doubled, changed.different) == (3, 0, 0, 0)
     full = chaos.full_disks(source, tmp_path, settings, 2, rng)
     assert (full.lost, full.doubled, full.different) == (0, 0, 0)
     memory = chaos.full_memories(source, tmp_path, settings, 1)
     assert (memory.lost, memory.doubled, memory.different) == (0, 0, 0)
+
+
+@pytest.mark.weights
+@pytest.mark.timeout(600)
+def test_a_night_with_real_models_is_killed_and_ends_equal(tmp_path: Path, root: Path) -> None:
+    shortest = min((root / "tests" / "data" / "demo").glob("*.wav"), key=lambda p: p.stat().st_size)
+    source = folder_of(tmp_path / "in", {f"{i}.wav": shortest.read_bytes()[: 44 + 160_000 * (i + 1)] for i in range(2)})
+    settings = load_settings(root / "configs")
+    settings = replace(settings, night=replace(settings.night, shard_calls=1))
+    killed = chaos.kills(source, tmp_path, settings, 2, random.Random(3), None)
+    assert (killed.kills, killed.lost, killed.doubled, killed.different) == (2, 0, 0, 0)
+    assert len(tables_of(tmp_path / "alone")["turns"]) > 0
 
 
 def test_the_comparison_notices_what_it_is_there_for(source: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
