@@ -162,7 +162,7 @@ def kills(source: Path, work: Path, settings: Settings, count: int, rng: random.
             doubled += doubled_now(out)
         more = compare(work / "alone", out)
         lost, doubled, different = lost + more[0], doubled + more[1], different + more[2]
-    return Outcome(survived, lost, doubled, different, repeated, settings.night.shard_calls)
+    return Outcome(survived, lost, doubled, different, repeated, settings.night.shard_calls if log is not None else 0)  # without a log nobody counted
 
 
 def rerun(out: Path, settings: Settings, call_ids: Sequence[str], reading: bool) -> None:
