@@ -18,6 +18,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from flows.nightly import slot_name
 from tests.factories import folder_of, recording, script, tables_of
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(420)]
@@ -180,6 +181,8 @@ def test_deployed_triggered_and_read_back(server: Server, deploying: Callable[..
     assert (deployment["schedules"][0]["schedule"]["cron"], deployment["schedules"][0]["schedule"]["timezone"]) == ("30 22 * * 1-5", "Asia/Shanghai")
     assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
     assert deployment["global_concurrency_limit"]["limit"] == 1
+    slots = server.get(f"/v2/concurrency_limits/{slot_name()}")
+    assert (slots["active"], slots["limit"], slots["active_slots"]) == (True, 2, 0)
 
     tasks = server.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
     assert sorted(t["name"] for t in tasks) == [f"shard-{k}" for k in range(6)] and {t["state_type"] for t in tasks} == {"COMPLETED"}
@@ -261,6 +264,24 @@ def test_an_unexpected_error_is_told_without_a_callers_words(server: Server, nig
     for secret in ("投诉你们", CANARY, NAME):
         assert secret not in done.stdout + done.stderr
         assert secret.encode() not in database and secret.encode("unicode_escape") not in database
+
+
+WITHOUT_SLOTS = """
+import sys
+import flows.nightly as nightly
+
+nightly.slot_name = lambda: "futing-hearing-nowhere"
+nightly._grant_slots = lambda jobs: None
+state = nightly.nightly(sys.argv[1], sys.argv[2], engine="scripted", config=sys.argv[3], return_state=True)
+print(state.type.value, "|", state.message)
+"""
+
+
+def test_hearing_without_its_concurrency_limit_is_refused(server: Server, night: tuple[Path, Path, Path]) -> None:
+    """A limit that does not exist is silently not enforced unless it is strict: two nights would share one GPU."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_SLOTS, *map(str, night)], env=server.env, capture_output=True, text=True, timeout=180)
+    assert "FAILED | " in done.stdout, done.stdout + done.stderr[-3000:]
+    assert heard(night[1]) == 0
 
 
 def test_nothing_to_hear_is_a_failed_run(server: Server, tmp_path: Path) -> None:
