@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from bench.synthetic_nights import make_call, write_night
+from bench.synthetic_nights import make_call, write_night, write_table
 from flows import review
 from flows.review import audit, database, language, sessions, users, verdicts
 from flows.review.app import create_app
@@ -327,3 +327,42 @@ def test_exports_open_in_other_tools(sign_in, night: Night, engine) -> None:
 def test_an_answer_to_a_page_of_an_earlier_run_is_refused(sign_in, night: Night) -> None:
     me = sign_in("zhou")
     assert me.post(f"/calls/{worst(night)}/verdict", {"target": "moment", "moment": "0", "answer": "right", "run": "older"}).status_code == 409
+
+
+def test_what_is_masked_on_the_page_is_silent_where_originals_were_kept(sign_in, night: Night) -> None:
+    """A night stored with --keep-original: its telephone numbers stand in the tables, and are neither shown, drawn nor heard."""
+    import io
+    import wave
+
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    call_id, number = worst(night), "13812345678"
+    path = night.out / "turns" / f"date={DAY}" / "part-0.parquet"
+    rows = pq.read_table(path, partitioning=None).to_pylist()
+    turn = next(r for r in rows if r["call_id"] == call_id and r["turn"] == 3)
+    said = [("我的手机号是", turn["start_s"], turn["start_s"] + 0.8), (number, turn["start_s"] + 0.8, turn["end_s"])]
+    turn |= {"text": "".join(s for s, _, _ in said), "words": [{"text": s, "start_s": a, "end_s": b, "probability": 0.9} for s, a, b in said]}
+    for r in rows:
+        r["redactions"] = [] if r["call_id"] == call_id else r["redactions"]
+    write_table(night.out, "turns", DAY, rows)
+    me = sign_in("zheng")
+    me.client.app.state.desk.index.refresh(force=True)
+    page = me.get(f"/calls/{call_id}").text
+    assert number not in page and 'class="unmask"' in page
+    with wave.open(io.BytesIO(me.get(f"/calls/{call_id}/audio").content)) as w:
+        rate = w.getframerate()
+        sound = np.frombuffer(w.readframes(w.getnframes()), "<i2").reshape(-1, w.getnchannels())
+    a, b = (int(rate * s) for s in (turn["start_s"] + 0.8, turn["end_s"]))
+    assert not sound[a:b].any() and sound[: a - rate // 5].any()
+    drawn = np.frombuffer(me.get(f"/calls/{call_id}/peaks").content, np.uint8).reshape(2, -1)
+    scale = drawn.shape[1] * rate / len(sound)
+    assert not drawn[:, int(a / rate * scale) + 2 : int(b / rate * scale) - 2].any() and drawn.any()
+
+    # a lead sees the number, and the log says so; a reviewer does not
+    shown = me.post(f"/calls/{call_id}/unmask", {"turn": "3"})
+    assert number in shown.text
+    assert me.client.app.state.desk and [e.detail for _, e in audit.read(me.client.app.state.desk.engine, action="unmask")] == ["turn 3"]
+    low = sign_in("zhou")
+    assert low.post(f"/calls/{call_id}/unmask", {"turn": "3"}).status_code == 403 and 'class="unmask"' not in low.get(f"/calls/{call_id}").text
+    assert len(audit.read(me.client.app.state.desk.engine, action="unmask")) == 1
