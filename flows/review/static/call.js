@@ -223,8 +223,8 @@ document.addEventListener("click", (event) => {
   if (jumper) { jump(+jumper.closest(".card").dataset.m, true); return; }
   const pole = target.closest(".flagpole");
   if (pole) { jump(+pole.dataset.m, true); return; }
-  const at = target.closest(".at[data-s]");
-  if (at) { playFrom(+at.dataset.s); return; }
+  const time = target.closest(".seek");
+  if (time) { playFrom(+time.dataset.s); return; }
   if (getSelection().isCollapsed) {
     const mark = target.closest(".mk");
     if (mark) select(+mark.dataset.m);

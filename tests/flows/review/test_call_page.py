@@ -116,7 +116,7 @@ def test_every_way_to_hear(window, served: str, night: Night) -> None:
     heard_from(page, float(word.get_attribute("data-s")))
     # a turn, by its time
     turn = page.locator("#turns .turn").nth(2)
-    turn.locator(".at").click()
+    turn.locator(".seek").click()
     heard_from(page, float(turn.get_attribute("data-s")))
     # a moment, by its card and by its mark on the wave: from two seconds before it
     page.locator("#m1 .jump").click()
@@ -300,3 +300,23 @@ def test_roles_are_swapped_by_a_button(window, served: str, night: Night) -> Non
     turned = page.request.get(f"{served}/calls/{night.worst.call['call_id']}/peaks").body()
     assert turned == peaks[len(peaks) // 2 :] + peaks[: len(peaks) // 2]
     assert window.noise == []
+
+
+@pytest.mark.parametrize("how", ["key", "click"])
+def test_judging_starts_no_sound(window, served: str, night: Night, how: str) -> None:
+    page = open_worst(window, served, night)
+    page.keyboard.press("j")
+    page.keyboard.press("1") if how == "key" else page.click("#m0 .answer.right")
+    page.wait_for_selector("#m0.is-right")
+    page.wait_for_timeout(300)
+    assert page.evaluate("audio.paused")
+    quote = page.evaluate("[0, 1].map((i) => getComputedStyle(document.querySelector(`#m${i} .quote`)).color)")
+    assert len(set(quote)) == 1, "the moment under the hand reads as well as the others"
+
+
+def test_a_row_under_the_hand_stays_where_it_is(window, served: str, night: Night) -> None:
+    page = window("zhou")
+    places = "[...document.querySelectorAll('.row .reason')].map((el) => [el.getBoundingClientRect().x, getComputedStyle(el).color].join())"
+    before = page.evaluate(places)
+    page.keyboard.press("j")
+    assert page.locator(".row.at").count() == 1 and page.evaluate(places) == before
