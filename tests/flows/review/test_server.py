@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -135,3 +138,45 @@ def test_what_was_answered_is_there_after_the_server_was_killed(serve, night: Ni
     _, base = serve()
     with closing(enter(base, REVIEWERS[5])) as me:
         assert call_id in me.get("/?state=reviewed").text
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_cookies_are_secure_behind_a_proxy_that_speaks_tls(serve, url: str) -> None:
+    _, base = serve()
+    for proto, secure in (("https", True), ("http", False)):
+        client = httpx.Client(base_url=base, headers={"x-forwarded-proto": proto})
+        shown = client.get("/login")
+        form = token_of(shown.text, "form")
+        given = client.post("/login", data={"form": form, "name": REVIEWERS[0], "password": PASSWORD}, headers={"cookie": f"futing_form={form}"})
+        cookies = [c for answer in (shown, given) for c in answer.headers.get_list("set-cookie") if "Max-Age=0" not in c]
+        assert given.status_code == 303 and len(cookies) == 2 and all(("secure" in c.lower()) == secure for c in cookies)
+        client.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_the_page_speaks_tls_itself(night: Night, url: str, tmp_path: Path) -> None:
+    """With --certificate and --key: https, cookies marked Secure, and nothing in plain text on that port."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: apt-get install openssl")
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*make, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    port = free_port()
+    code = "import typer; from flows.review.commands import review; typer.run(review)"
+    options = ["--out", str(night.out), "--port", str(port), "--db", url, "--certificate", str(certificate), "--key", str(key)]
+    child = subprocess.Popen([sys.executable, "-c", code, *options], stdout=subprocess.DEVNULL)
+    try:
+        trusted = ssl.create_default_context(cafile=str(certificate))
+        for _ in range(600):
+            try:
+                shown = httpx.get(f"https://127.0.0.1:{port}/login", verify=trusted)
+                break
+            except httpx.TransportError:
+                assert child.poll() is None
+                time.sleep(0.05)
+        assert shown.status_code == 200 and all("secure" in c.lower() for c in shown.headers.get_list("set-cookie"))
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/login")
+    finally:
+        child.kill()
+        child.wait()

@@ -171,3 +171,12 @@ def test_a_blind_sample_estimates_from_both_sides(night: Night, engine: Engine) 
     found = blinds.estimate(engine, blinds.samples(engine)[0])
     assert found.value == 1.0 and found.low < 0.9 and found.high == 1.0
     index.close()
+
+
+def test_migrations_make_the_tables_that_the_code_knows(store: Engine) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with store.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.METADATA) == []
+    database.upgrade(store)  # once more changes nothing
