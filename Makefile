@@ -33,11 +33,12 @@ lint: $(VENV)/.installed
 	$(BIN)/pyright
 	$(BIN)/hadolint Dockerfile
 
-# What tests need beyond Python: Chromium drives the review page, strace watches that nothing leaves. Without them, and without the
-# right to install them, the tests that need them are skipped with that reason (and fail where CI=true).
-TOOLS := chromium:chromium strace:strace
+# What tests need beyond Python: Chromium drives the review page, PostgreSQL holds its verdicts, OpenSSL makes it a certificate, strace
+# watches that nothing leaves. Without them, and without the right to install them, the tests that need them are skipped with that reason (and fail where CI=true).
+TOOLS := chromium:chromium strace:strace openssl:openssl
 tools:
 	@missing=""; for pair in $(TOOLS); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "make: installing$$missing for the tests"; \

@@ -137,7 +137,7 @@ def parse_meta(row: Mapping[str, Any], where: str, zone: ZoneInfo) -> Meta:
     if (value := row.get("started_at")) not in (None, ""):
         try:
             started_at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-            started_at = started_at if started_at.tzinfo else started_at.replace(tzinfo=zone)
+            started_at = started_at.astimezone(zone) if started_at.tzinfo else started_at.replace(tzinfo=zone)  # 六点半 is on the zone's clock
         except ValueError:
             log.warning("%s: started_at is no ISO 8601 time; left out (write 2026-11-21T09:30:00+08:00)", where)
     if (value := row.get("agent_channel")) not in (None, ""):

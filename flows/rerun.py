@@ -8,8 +8,10 @@ memory tonight, leaves the row that stands; the summary says so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from flows.call import read_rows_of
 from flows.intake import Found, Meta, look_again
@@ -47,7 +49,7 @@ def from_hearing(night: Night, known: Sequence[Known], jobs: int = 1) -> None:
                 texts.append(stored.call["call_id"])
                 continue
             before = next(k for k in chunk if k.call_id == stored.call["call_id"])
-            recording = recording_from_row(stored.call, day)
+            recording = recording_from_row(on_the_clock(stored.call, night.settings.zone), day)
             now = look_again(Found(recording.source, recording.call_id, None, None, Meta()))
             todo.append(Todo(recording, now.size, now.mtime_s, keep_good=before.status == "ok"))
     night.plan(Plan(tuple(todo)))
@@ -66,10 +68,15 @@ def _read_again(night: Night, known: Sequence[Known]) -> None:
     for day, chunk in _chunks([k for k in known if k.status == "ok"]):
         rows = []
         for stored in stored_calls(night.out, day, [k.call_id for k in chunk]):
-            recording = recording_from_row(stored.call, day)
-            heard = heard_from_rows(stored.call, stored.turns)
+            recording = recording_from_row(on_the_clock(stored.call, night.settings.zone), day)
+            heard = heard_from_rows(on_the_clock(stored.call, night.settings.zone), stored.turns)
             rows.append(night.keep_file(read_rows_of(recording, heard, night.desk, redactions_from_rows(stored.turns))))
         night.write(rows)
+
+
+def on_the_clock(call: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
+    """A stored call's row, its start on the clock that its speakers mean when they name a time (六点半): tables hold UTC."""
+    return dict(call) | {"started_at": call["started_at"] and call["started_at"].astimezone(zone)}
 
 
 def _chunks(known: Sequence[Known]) -> list[tuple[date, list[Known]]]:

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 import flows.quiet  # noqa: F401 (no telemetry)
-from flows.review import database, language, users
+from flows.review import corrections, database, language, users
 from flows.review.index import Index
 from flows.review.routes import appealing, auditing, blinding, calling, exporting, hearing, judging, queueing, ruling, signing
 from flows.review.states import States
@@ -44,10 +44,11 @@ def create_app(out: Path, db: str | None = None, host: str = "127.0.0.1", zone: 
     if not loopback and not users.has_accounts(engine):
         engine.dispose()
         raise ConfigError(f"--host {host} is open to other machines, but there are no accounts; make one with: futing user add NAME --role admin")
-    index = Index(out)
+    clock = ZoneInfo(zone)
+    index = Index(out, then=lambda index: corrections.show(engine, index, clock))
     index.refresh(force=True)
     app = FastAPI(title="Futing", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.desk = Desk(out, engine, index, States(engine, index), loopback, ZoneInfo(zone))
+    app.state.desk = Desk(out, engine, index, States(engine, index), loopback, clock)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     for module in ROUTERS:
         app.include_router(module.router)

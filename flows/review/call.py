@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flows.review import corrections, masking, standing
 from flows.review.index import Index
@@ -77,12 +78,17 @@ def moments_of(index: Index, call_id: str) -> list[Row]:
     return index.rows("SELECT * FROM moments WHERE call_id = ? ORDER BY turn, char_start, moment", [call_id])
 
 
-def view(index: Index, row: Row, said: Sequence[Verdict], correction: bool | None) -> CallView:
-    """Put a call's page together from its row, its verdicts and what a person said of its roles (None: nothing; True: swap them)."""
+def shown(index: Index, row: Row, correction: bool | None, zone: ZoneInfo) -> tuple[Row, list[Row], list[Row]]:
+    """The call's row, turns and moments as people may see and hear them: with their correction of its roles, masked."""
     turns, moments = turns_of(index, row), moments_of(index, row["call_id"])
     if corrections.pending(correction, turns):
-        row, turns, moments = corrections.reading(row, turns, bool(correction))
-    turns, moments = masking.masked(turns, moments)
+        row, turns, moments = corrections.reading(row, turns, bool(correction), zone)
+    return row, *masking.masked(turns, moments)
+
+
+def view(index: Index, row: Row, said: Sequence[Verdict], correction: bool | None, zone: ZoneInfo) -> CallView:
+    """Put a call's page together from its row, its verdicts and what a person said of its roles (None: nothing; True: swap them)."""
+    row, turns, moments = shown(index, row, correction, zone)
     moments = in_order(moments)
     moments = [dict(m, effect=heat_change(m, turns), differs=difference(m["quote"] or "", m["meant"]) if m["meant"] else None) for m in moments]
     anchors = tuple(anchor(m, row) for m in moments)
@@ -91,10 +97,10 @@ def view(index: Index, row: Row, said: Sequence[Verdict], correction: bool | Non
     covers: dict[Any, list[Row]] = {}
     for number, m in enumerate(moments):
         covers.setdefault(m["turn"], []).append(m | {"number": number})
-    shown = tuple(TurnView(t, runs(pieces(t, covers.get(t["turn"], [])))) for t in turns)
+    cut = tuple(TurnView(t, runs(pieces(t, covers.get(t["turn"], [])))) for t in turns)
     whole = standing.groups(said, "call")
     missed, orphans = tuple(g for g in loose if g.missed), tuple(g for g in loose if not g.missed)
-    return CallView(row, shown, tuple(moments), anchors, judged, missed, orphans, whole[0] if whole else None, bool(correction), silences(turns))
+    return CallView(row, cut, tuple(moments), anchors, judged, missed, orphans, whole[0] if whole else None, bool(correction), silences(turns))
 
 
 def heat_change(m: Mapping[str, Any], turns: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:

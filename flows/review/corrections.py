@@ -1,7 +1,7 @@
 """Swapped roles: a person says that agent and customer stand the wrong way round. Kept, and told to the pipeline.
 
 In: who, which call. Out: a row in the verdict store and a line in OUT/.futing/corrections.jsonl, which every later run applies. The
-surprising choice: the tables are not touched. Until the night is read again, the page shows the call as it would be read.
+surprising choice: the tables are not touched. Until the night is read again, the page and its index show the call as it would be read.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from flows.corrections import FILE, RoleCorrection
 from flows.review import tables
+from flows.review.index import Index
 from flows.review.users import User
 
 if TYPE_CHECKING:
@@ -33,6 +36,32 @@ def of_call(engine: Engine, call_id: str) -> bool | None:
     with engine.connect().execution_options(reads_only=True) as connection:
         last = connection.execute(sa.select(t.c.swapped).where(t.c.call_id == call_id).order_by(t.c.id.desc()).limit(1)).first()
     return None if last is None else last.swapped
+
+
+def latest(engine: Engine) -> dict[str, bool]:
+    """What people last said, of every call that anybody ever swapped."""
+    t = tables.corrections
+    with engine.connect().execution_options(reads_only=True) as connection:
+        return {r.call_id: r.swapped for r in connection.execute(sa.select(t.c.call_id, t.c.swapped).order_by(t.c.id))}
+
+
+def show(engine: Engine, index: Index, zone: ZoneInfo) -> int:
+    """Let queue, rules, appeals and exports see every corrected call as it reads now; returns how many had to be read. Cheap when none had."""
+    said = latest(engine)
+    sql = "SELECT call_id, date, corrected, swapped FROM calls WHERE status = 'ok' AND (swapped <> corrected OR call_id IN (SELECT unnest(?::VARCHAR[])))"
+    shown = 0
+    for r in index.rows(sql, [list(said)]):
+        wanted = bool(said.get(r["call_id"], r["corrected"]))
+        if wanted != r["swapped"]:
+            call, turns, moments = (index.stored(t, r["date"], r["call_id"]) for t in ("calls", "turns", "moments"))
+            if not call:
+                continue  # its night is being replaced: the next look sees it whole
+            row = call[0]
+            if wanted != r["corrected"]:
+                row, turns, moments = reading(row, turns, wanted, zone)
+            index.put(r["date"], row, turns, moments, wanted)
+            shown += 1
+    return shown
 
 
 def pending(correction: bool | None, turns: Sequence[Mapping[str, Any]]) -> bool:
@@ -54,12 +83,17 @@ def swap(engine: Engine, out: Path, user: User, call_id: str, run_id: str | None
     return wanted
 
 
-def reading(row: Row, turns: Sequence[Mapping[str, Any]], swapped: bool) -> tuple[Row, list[Row], list[Row]]:
-    """The call's row, turns and moments as they read with this correction (from the stored text, masked where it is)."""
+def reading(row: Row, turns: Sequence[Mapping[str, Any]], swapped: bool, zone: ZoneInfo) -> tuple[Row, list[Row], list[Row]]:
+    """The call's row, turns and moments as they read with this correction (from the stored text, masked where it is).
+
+    zone: of the clock that callers and agents mean when they name a time (六点半).
+    """
     from flows.rows import heard_from_rows
     from models.reading.read import read
 
-    heard = heard_from_rows({"error": None, "error_code": None, **row}, turns)
+    started = row["started_at"]  # UTC, said so (the tables) or not (the index)
+    local = started and (started if started.tzinfo else started.replace(tzinfo=UTC)).astimezone(zone)
+    heard = heard_from_rows({"error": None, "error_code": None, **row, "started_at": local}, turns)
     right = RoleCorrection(row["call_id"], swap=swapped).apply(heard)
     reading = read(right, _book())
     turned = [dict(t) | {"role": r.role, "role_confidence": 1.0, "heat": h} for t, r, h in zip(turns, right.turns, reading.heat, strict=True)]
@@ -81,7 +115,7 @@ def reading(row: Row, turns: Sequence[Mapping[str, Any]], swapped: bool) -> tupl
             "match": m.match,
             "meant": m.meant,
             "severity": m.severity,
-            "due_at": m.due_at,
+            "due_at": m.due_at and m.due_at.astimezone(UTC),
             "components": [{"name": c.name, "quote": c.quote} for c in m.components],
             "run_id": row["run_id"],
         }
@@ -99,6 +133,7 @@ def reading(row: Row, turns: Sequence[Mapping[str, Any]], swapped: bool) -> tupl
             "unresolved": reading.unresolved,
             "reasons": reasons,
             "role_confidence": 1.0,
+            "rules_version": reading.rules_version,
         }
     )
     return fresh, turned, moments

@@ -10,19 +10,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from flows.review import sounds
 from flows.schemas import TABLES
 
 LOG = logging.getLogger(__name__)
-LAYOUT = "4"  # of the index's own layout: another one in the file means: build again
+LAYOUT = "5"  # of the index's own layout: another one in the file means: build again
 INDEXED = ("calls", "turns", "moments", "cases")
 CHECK_EVERY_S = 5.0  # how often the folders are looked at for rewritten nights; a look costs one stat a file
 MEMORY = "1GB"
@@ -49,6 +50,10 @@ def _select(table: str, names: list[str], prefix: str = "") -> str:
     return ", ".join(f"make_timestamp(epoch_us({prefix}{n}))" if kinds[n] == "TIMESTAMP" else f"{prefix}{n}" for n in names)
 
 
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """What a part file looked like when it was indexed."""
@@ -62,10 +67,13 @@ class Stamp:
 class Index:
     """An open index. `rows` may be called from any thread; one refresh runs at a time."""
 
-    def __init__(self, out: Path, path: Path | None = None) -> None:
-        """`path`: where the index is kept; default OUT/.futing/review/index.duckdb, or memory where that cannot be written or is held."""
+    def __init__(self, out: Path, path: Path | None = None, then: Callable[[Index], object] = lambda _: None) -> None:
+        """`path`: where the index is kept; default OUT/.futing/review/index.duckdb, or memory where that cannot be written or is held.
+
+        then: called after every refresh that changed something, before anybody else may refresh.
+        """
         self.out = out
-        self._lock = threading.Lock()
+        self._lock, self._then = threading.RLock(), then
         self._looked = 0.0
         self.version = 0  # grows with every refresh that changed something: a key for caches
         self._connection = self._open(path or out / ".futing" / "review" / "index.duckdb")
@@ -88,7 +96,7 @@ class Index:
             connection.execute("INSERT INTO layout VALUES (?)", [version])
         connection.execute("CREATE TABLE IF NOT EXISTS stamps (table_name VARCHAR, date VARCHAR, mtime_ns BIGINT, size BIGINT)")
         marks = "STRUCT(s FLOAT, kind VARCHAR, type VARCHAR, role VARCHAR, score FLOAT, severity INTEGER)[]"
-        extra = f"curve FLOAT[][], marks {marks}, types VARCHAR[], doubtful BOOLEAN"
+        extra = f"curve FLOAT[][], marks {marks}, types VARCHAR[], doubtful BOOLEAN, corrected BOOLEAN, swapped BOOLEAN"
         connection.execute(f"CREATE TABLE IF NOT EXISTS calls (date VARCHAR, {_ddl('calls')}, {extra})")
         connection.execute(f"CREATE TABLE IF NOT EXISTS moments (date VARCHAR, {_ddl('moments')})")
         connection.execute(f"CREATE TABLE IF NOT EXISTS cases (date VARCHAR, {_ddl('cases')})")
@@ -152,6 +160,8 @@ class Index:
                     self._night(date, {s for s in now if s.date == date})
                 except duckdb.Error as error:  # a night being replaced under our hands: the next look reads it whole
                     LOG.warning("night %s was not indexed: %s", date, type(error).__name__)
+            if dates or self.version == 0:
+                self._then(self)
             self._looked = time.monotonic()
             self.version += bool(dates) or self.version == 0
             return len(dates)
@@ -170,7 +180,7 @@ class Index:
                 self._calls(cursor, date, have)
             for table in ("moments", "cases"):
                 if table in have:
-                    names = self._present(cursor, table, date)
+                    names = [n for n in self._present(cursor, table, date) if n in _columns(table)]
                     cursor.execute(
                         f"INSERT INTO {table} (date, {', '.join(names)}) SELECT ?, {_select(table, names)} FROM read_parquet(?, hive_partitioning=false)",
                         [date, str(self.part(table, date))],
@@ -202,38 +212,70 @@ class Index:
     def _present(self, cursor: duckdb.DuckDBPyConnection, table: str, date: str) -> list[str]:
         """The schema's columns that this part has: an older night may lack newer ones."""
         has = {r[0] for r in cursor.execute("SELECT name FROM parquet_schema(?)", [str(self.part(table, date))]).fetchall()}
-        return [n for n in _columns(table) if n in has]
+        return [f.name for f in TABLES[table] if f.name in has]
 
     def _calls(self, cursor: duckdb.DuckDBPyConnection, date: str, have: set[str]) -> None:
-        names = self._present(cursor, "calls", date)
-        turns = (
-            "read_parquet(?, hive_partitioning=false)"
-            if "turns" in have
-            else "(SELECT NULL::VARCHAR call_id, 0 turn, NULL::DOUBLE start_s, NULL::DOUBLE heat, NULL::DOUBLE confidence, ?::VARCHAR x LIMIT 0)"
-        )
-        moments = (
-            "read_parquet(?, hive_partitioning=false)"
-            if "moments" in have
-            else ("(SELECT NULL::VARCHAR call_id, NULL::DOUBLE start_s, '' kind, '' type, '' role, 0.0 score, 0 severity, ?::VARCHAR x LIMIT 0)")
-        )
+        """A night's calls from its Parquet. A table that is missing counts as empty, a column as null."""
+        sources = {}
+        for table in ("calls", "turns", "moments"):
+            names = self._present(cursor, table, date) if table in have else []
+            place = f"read_parquet('{_quoted(self.part(table, date))}', hive_partitioning=false)" if table in have else "(SELECT 1 LIMIT 0)"
+            kinds = _columns(table)
+            wanted = [n if n in names else f"NULL::{kinds[n]} AS {n}" for n in kinds]
+            sources[table] = f"(SELECT {', '.join(wanted)} FROM {place})"
+        self._insert(cursor, date, sources, "coalesce(v.corrected, false)")
+
+    def _insert(self, cursor: duckdb.DuckDBPyConnection, date: str, sources: Mapping[str, str], swapped: str) -> None:
+        """Rows of `calls`, put together from a source each for calls, turns and moments. swapped: whether they show the roles swapped."""
+        names = list(_columns("calls"))
         cursor.execute(
             f"""
-            INSERT INTO calls (date, {", ".join(names)}, curve, marks, types, doubtful)
+            INSERT INTO calls (date, {", ".join(names)}, curve, marks, types, doubtful, corrected, swapped)
             WITH curves AS (
-                SELECT call_id, list([coalesce(start_s, turn)::FLOAT, heat::FLOAT] ORDER BY turn) FILTER (heat IS NOT NULL) AS curve, avg(confidence) AS sure
-                FROM {turns} GROUP BY call_id),
+                SELECT call_id, list([coalesce(start_s, turn)::FLOAT, heat::FLOAT] ORDER BY turn) FILTER (heat IS NOT NULL) AS curve,
+                    avg(confidence) AS sure, bool_or(heard_role IS NOT NULL) AS corrected
+                FROM {sources["turns"]} GROUP BY call_id),
             marked AS (
                 SELECT call_id, min(score) FILTER (score >= 0.5) AS least, list_distinct(list(kind || '/' || type) FILTER (score >= 0.5)) AS types,
                     list({{'s': start_s::FLOAT, 'kind': kind, 'type': type, 'role': role, 'score': score::FLOAT, 'severity': severity::INTEGER}}
                          ORDER BY start_s) AS marks
-                FROM {moments} GROUP BY call_id)
+                FROM {sources["moments"]} GROUP BY call_id)
             SELECT ?, {_select("calls", names, "c.")}, v.curve, m.marks, coalesce(m.types, []),
                 coalesce(c.role_confidence < {DOUBTFUL_ROLE}, false) OR coalesce(v.sure < {DOUBTFUL_WORDS}, false)
-                    OR coalesce(m.least < {DOUBTFUL_SCORE}, false)
-            FROM read_parquet(?, hive_partitioning=false) c LEFT JOIN curves v USING (call_id) LEFT JOIN marked m USING (call_id)
+                    OR coalesce(m.least < {DOUBTFUL_SCORE}, false),
+                coalesce(v.corrected, false), {swapped}
+            FROM {sources["calls"]} c LEFT JOIN curves v USING (call_id) LEFT JOIN marked m USING (call_id)
             """,
-            [str(self.part("turns", date)), str(self.part("moments", date)), date, str(self.part("calls", date))],
+            [date],
         )
+
+    def stored(self, table: str, date: str, call_id: str) -> list[dict[str, Any]]:
+        """A call's rows as the night's Parquet has them, times with their zone; null where an older night lacks a column."""
+        path = self.part(table, date)
+        rows = ds.dataset(path, format="parquet").to_table(filter=ds.field("call_id") == call_id).to_pylist() if path.exists() else []
+        return [dict.fromkeys(TABLES[table].names) | r for r in rows]
+
+    def put(self, date: str, call: Mapping[str, Any], turns: Sequence[Mapping[str, Any]], moments: Sequence[Mapping[str, Any]], swapped: bool) -> None:
+        """Let the index show this call with these rows, until its night is indexed again."""
+        with self._lock:
+            cursor = self._connection.cursor()
+            given = {"calls": [call], "turns": turns, "moments": moments}
+            for table, rows in given.items():
+                cursor.register(f"put_{table}", pa.Table.from_pylist([{n: r.get(n) for n in TABLES[table].names} for r in rows], schema=TABLES[table]))
+            cursor.execute("BEGIN")
+            try:
+                for table in ("calls", "moments"):
+                    cursor.execute(f"DELETE FROM {table} WHERE date = ? AND call_id = ?", [date, call["call_id"]])
+                self._insert(cursor, date, {t: f"put_{t}" for t in given}, str(swapped).lower())
+                names = list(_columns("moments"))
+                cursor.execute(f"INSERT INTO moments (date, {', '.join(names)}) SELECT ?, {_select('moments', names)} FROM put_moments", [date])
+                cursor.execute("COMMIT")
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            finally:
+                for table in given:
+                    cursor.unregister(f"put_{table}")
 
     def close(self) -> None:
         self._connection.close()

@@ -104,7 +104,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "unresolved": ("未平息", "Unresolved"),
     "low_confidence": ("低置信度", "Low confidence"),
     "search": ("搜索", "Search"),
-    "search_hint": ("搜所说的话，同音也能找到", "Search what was said; sounding alike counts"),
+    "search_hint": ("搜说过的话，含同音", "Search what was said"),
     "filters": ("筛选", "Filters"),
     "clear_filters": ("清除筛选", "Clear filters"),
     "n_calls": ("{n} 通", "{n} calls"),

@@ -194,6 +194,7 @@ COLUMNS = (
     "CASE WHEN s.until_ms > ? THEN s.holder END AS holder"
 )
 SOURCE = "FROM calls c LEFT JOIN work.states s USING (call_id)"
+SHOWN = {"flagged": ("urgent", "review"), "all": ("urgent", "review", "none")}  # a filter's flags; the others stand for themselves
 ORDER = "ORDER BY c.priority DESC NULLS LAST, c.call_id"
 
 
@@ -202,29 +203,40 @@ def page(index: Index, f: Filters, user: User) -> Page:
     first, last = days(index, f)
     if not first:
         return Page((), 0, 0.0, "", "", 0)
-    where, values = conditions(f, user, first, last)
     words, sound = sounds.asked(f.q)
-    join, asked = "", []
     if words:
-        condition = "contains(lower(t.text), ?)" if len(sound) < 2 else "contains(t.sound, ?)"
-        hits = f"SELECT call_id, contains(lower(text), ?) AS exactly FROM said t WHERE {condition}"  # dates are the calls' matter
-        join = f"JOIN ({hits}) h USING (call_id)"
-        asked = [words, words if len(sound) < 2 else sound]
-    tallies = tally(index, f, user, first, last)
-    if words:
-        narrow = f"SELECT c.rowid AS place, h.exactly AS exactly, c.priority AS priority, c.call_id AS call_id, c.duration_s AS s {SOURCE} {join} WHERE {where}"
-        order = f"ORDER BY exactly DESC, priority DESC NULLS LAST, call_id LIMIT {SIZE} OFFSET ?"
-        sql = f"SELECT place, call_id, count(*) OVER () AS n, sum(s) OVER () AS total FROM ({narrow}) {order}"
-        chosen = index.rows(sql, [*asked, *values, (f.page - 1) * SIZE])
-        total, duration_s = (chosen[0]["n"], chosen[0]["total"]) if chosen else (0, 0.0)
+        chosen, tallies = _searched(index, f, user, first, last, words, sound)
     else:
+        tallies = tally(index, f, user, first, last)
+        where, values = conditions(f, user, first, last)
         chosen = index.rows(f"SELECT c.rowid AS place, c.call_id {SOURCE} WHERE {where} {ORDER} LIMIT {SIZE} OFFSET ?", [*values, (f.page - 1) * SIZE])
-        shown = {"flagged": ("urgent", "review"), "all": tuple(tallies)}.get(f.flag, (f.flag,))
-        total, duration_s = (sum(tallies[x][i] for x in shown if x in tallies) for i in (0, 1))
+    total, duration_s = (sum(tallies[x][i] for x in SHOWN.get(f.flag, (f.flag,)) if x in tallies) for i in (0, 1))
     found = rows_of(index, [r["place"] for r in chosen], [r["call_id"] for r in chosen])
     if words:
         found = _with_snippets(index, found, words, sound)
     return Page(tuple(found), int(total), duration_s or 0.0, first, last, -(-int(total) // SIZE), {flag: n for flag, (n, _) in tallies.items()})
+
+
+def _searched(index: Index, f: Filters, user: User, first: str, last: str, words: str, sound: str) -> tuple[list[dict[str, Any]], dict[str, tuple[int, float]]]:
+    """Places of one page of a search, and calls and seconds of every flag among all that it found; what was said is gone through once."""
+    where, values = conditions(replace(f, flag="all"), user, first, last)
+    condition = "contains(lower(t.text), ?)" if len(sound) < 2 else "contains(t.sound, ?)"
+    shown = SHOWN.get(f.flag, (f.flag,))
+    rows = index.rows(
+        f"""
+        WITH hits AS (SELECT call_id, contains(lower(text), ?) AS exactly FROM said t WHERE {condition}),
+        found AS MATERIALIZED (
+            SELECT c.rowid AS place, h.exactly, c.priority, c.call_id, c.duration_s AS s, c.flag {SOURCE} JOIN hits h USING (call_id) WHERE {where}),
+        chosen AS (
+            SELECT place, call_id, row_number() OVER (ORDER BY exactly DESC, priority DESC NULLS LAST, call_id) AS number
+            FROM found WHERE flag IN ({", ".join("?" * len(shown))}) ORDER BY number LIMIT {SIZE} OFFSET ?)
+        SELECT NULL AS flag, place, call_id, number, NULL AS n, NULL AS s FROM chosen
+        UNION ALL SELECT flag, NULL, NULL, 0, count(*), sum(s) FROM found GROUP BY flag
+        ORDER BY number
+        """,
+        [words, words if len(sound) < 2 else sound, *values, *shown, (f.page - 1) * SIZE],
+    )
+    return [r for r in rows if r["flag"] is None], {r["flag"]: (r["n"], r["s"] or 0.0) for r in rows if r["flag"] is not None}
 
 
 def rows_of(index: Index, places: list[int], call_ids: list[str]) -> list[Row]:

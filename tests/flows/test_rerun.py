@@ -161,3 +161,28 @@ def test_nothing_named_and_nobody_there_are_errors(out: Path, settings: Settings
         rerun(out, settings, call_ids=["zzz", "d0-0"])
     with pytest.raises(ConfigError, match="no such call on these dates: d1-0"):
         rerun(out, settings, call_ids=["d1-0"], first=DAYS[0], last=DAYS[0])
+
+
+@pytest.mark.parametrize("start", ["2026-11-20T14:00:00+08:00", "2026-11-20T06:00:00Z", "2026-11-20T14:00:00"])
+def test_a_promise_falls_due_on_the_clock_of_the_zone_however_often_it_is_read(tmp_path: Path, root: Path, start: str) -> None:
+    """晚上八点 said at two in the afternoon in Shanghai is 12:00 UTC, whatever zone the manifest writes, the first night and after every rerun."""
+    settings = load_settings(configs_of(tmp_path / "configs"))
+    rules = load_rulebook(root / "configs" / "rules")
+    lines = [("customer", "你们什么时候给我答复"), ("agent", "您放心，今天晚上八点之前我一定给您回电话答复您。")]
+    source = folder_of(tmp_path / "in", {"a.wav": recording(script(lines), seed=1)})
+    (source / "a.json").write_text(json.dumps({"started_at": start, "agent_channel": 1}))
+    out = tmp_path / "out"
+    with Night(out, settings, rules, ears=ScriptedEars) as night:
+        night.plan(plan_input(find(str(source), extensions=(".wav",), zone=settings.zone), night.journal, zone=settings.zone))
+        night.hear_all()
+        night.finish()
+
+    def due() -> list[datetime]:
+        return [m["due_at"] for m in read_rows(out, "moments", DAYS[0]).to_pylist() if m["type"] == "commit"]
+
+    expected = [datetime(2026, 11, 20, 12, tzinfo=UTC)]
+    assert due() == expected
+    rerun(out, settings, Deaf(), reading=True, rules=rules, call_ids=["a"])
+    assert due() == expected
+    rerun(out, settings, rules=rules, call_ids=["a"])
+    assert due() == expected

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
-from flows.review import appeals, audit, call, users
+from flows.review import appeals, audit, call, masking, users
 from flows.review.routes.calling import find, load
 from flows.review.web import Reader, TheDesk, Writer, address, back, need, show, slug
 
@@ -45,7 +45,7 @@ def appeals_page(request: Request, desk: TheDesk, session: Reader) -> Response:
         row = call.find(desk.index, a.call_id, session.user)
         if row is not None:
             quotes = [m for m in call.moments_of(desk.index, a.call_id) if call.same_place(a.anchor, call.anchor(m, row))]
-            seen.append((a, row, quotes[0]["quote"] if quotes else None))
+            seen.append((a, row, masking.line(quotes[0]["quote"]) if quotes else None))
     seen.sort(key=lambda x: (x[0].upheld is not None, -x[0].id))
     return show(request, "appeals.html", found=seen, names=users.names(desk.engine))
 

@@ -25,7 +25,7 @@ def find(desk: Desk, session: Session, text: str) -> call.Row:
 
 def load(desk: Desk, row: call.Row) -> call.CallView:
     call_id = row["call_id"]
-    return call.view(desk.index, row, verdicts.of_call(desk.engine, call_id), corrections.of_call(desk.engine, call_id))
+    return call.view(desk.index, row, verdicts.of_call(desk.engine, call_id), corrections.of_call(desk.engine, call_id), desk.zone)
 
 
 def wave_data(page: call.CallView) -> str:
@@ -89,6 +89,7 @@ def swap(request: Request, desk: TheDesk, session: Writer, text: str) -> Respons
     need(session, "reviewer")
     row = find(desk, session, text)
     wanted = corrections.swap(desk.engine, desk.out, session.user, row["call_id"], row["run_id"])
+    corrections.show(desk.engine, desk.index, desk.zone)
     audit.note(desk.engine, session.user, "swap", row["call_id"], "swapped" if wanted else "as heard", address(request))
     return back(request, f"/calls/{slug(row['call_id'])}" + (f"?{request.url.query}" if request.url.query else ""))
 

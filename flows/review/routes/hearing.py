@@ -11,9 +11,9 @@ from fastapi.responses import FileResponse
 
 from flows import peaks
 from flows.review import audio, audit, corrections
-from flows.review.call import turns_of
+from flows.review.call import Row, shown
 from flows.review.routes.calling import find
-from flows.review.web import Reader, TheDesk, address
+from flows.review.web import Desk, Reader, TheDesk, address
 
 router = APIRouter()
 ONE_HEARING_S = 600.0  # further ranges of the same sound by the same session belong to the hearing that is noted already
@@ -32,6 +32,11 @@ def _new_hearing(session_key: str, call_id: str) -> bool:
         return new
 
 
+def _turns(desk: Desk, row: Row) -> list[Row]:
+    """The turns as the page shows them: what is masked there must be silent here, in a night that kept its originals too."""
+    return shown(desk.index, row, corrections.of_call(desk.engine, row["call_id"]), desk.zone)[1]
+
+
 @router.get("/calls/{text}/audio")
 def sound(request: Request, desk: TheDesk, session: Reader, text: str) -> Response:
     """The recording as WAV, redacted spans silenced; 206 for a Range."""
@@ -41,7 +46,7 @@ def sound(request: Request, desk: TheDesk, session: Reader, text: str) -> Respon
     if _new_hearing(session.token_hash, row["call_id"]):
         audit.note(desk.engine, session.user, "hear", row["call_id"], address=address(request))
     try:
-        path = audio.browser_file(desk.out, row["call_id"], row["recording"], row["run_id"], turns_of(desk.index, row))
+        path = audio.browser_file(desk.out, row["call_id"], row["recording"], row["run_id"], _turns(desk, row))
     except audio.AudioError as error:
         raise HTTPException(404, "audio_missing") from error
     return FileResponse(
@@ -53,7 +58,7 @@ def sound(request: Request, desk: TheDesk, session: Reader, text: str) -> Respon
 def wave(desk: TheDesk, session: Reader, text: str) -> Response:
     """Two lanes of bytes, agent then customer, each half of the body."""
     row = find(desk, session, text)
-    turns = turns_of(desk.index, row)
+    turns = _turns(desk, row)
     found = peaks.load(desk.out, row["call_id"])
     if found is None and row["recording"] and row["layout"] != "text":
         try:
@@ -67,7 +72,6 @@ def wave(desk: TheDesk, session: Reader, text: str) -> Response:
             found = None
     if found is None:
         raise HTTPException(404, "audio_missing")
-    swapped = corrections.pending(corrections.of_call(desk.engine, row["call_id"]), turns)
-    spans = [(t["start_s"], t["end_s"], (t["role"] == "customer") != swapped) for t in turns if t["start_s"] is not None and t["end_s"] is not None]
+    spans = [(t["start_s"], t["end_s"], t["role"] == "customer") for t in turns if t["start_s"] is not None and t["end_s"] is not None]
     found = peaks.silenced(found, audio.silent_spans(turns))  # made at night, they know nothing of redactions
     return Response(peaks.lanes(found, spans, WIDTH).tobytes(), media_type="application/octet-stream")

@@ -34,12 +34,14 @@ function paint() {
   for (const [a, b] of data.silences) draw(under, "rect", { x: x(a), y: 12, width: x(b) - x(a), height: 88 }, "silence");
   for (const [, a, b, role] of data.turns) draw(under, "rect", { x: x(a), y: role === "customer" ? 56 : 12, width: Math.max(1, x(b) - x(a)), height: 44 }, `t-${role}`);
   for (const [a, b] of data.overlaps) draw(under, "rect", { x: x(a), y: 12, width: Math.max(1, x(b) - x(a)), height: 88 }, "overlap");
-  for (const [i, a, b, kind, asserted] of data.moments) {
-    if (a === null) continue;
+  let free = 0; // handles of moments close together stand side by side, so that each can be clicked
+  for (const [i, a, b, kind, asserted] of data.moments.filter((m) => m[1] !== null).sort((m, n) => m[1] - n[1])) {
     draw(under, "rect", { x: x(a), y: 12, width: Math.max(2, x(b) - x(a)), height: 88, "data-m": i }, `moment-band k-${kind}${asserted ? "" : " possible"}`);
     const pole = draw(over, "g", { "data-m": i }, `flagpole k-${kind}${asserted ? "" : " possible"}`);
     draw(pole, "line", { x1: x(a), x2: x(a), y1: 4, y2: 100 });
-    draw(pole, "rect", { x: x(a) - 4.5, y: 1, width: 9, height: 9, rx: 2 });
+    const handle = Math.min(width - 10, Math.max(x(a) - 4.5, free));
+    draw(pole, "rect", { x: handle, y: 1, width: 9, height: 9, rx: 2 });
+    free = handle + 11;
   }
   draw(heat, "line", { x1: 0, x2: width, y1: 27.5, y2: 27.5 });
   for (const [a, b, h] of data.heat) draw(heat, "rect", { x: x(a), y: 28 - 26 * h, width: Math.max(2, x(b) - x(a)), height: 26 * h, rx: 1.5, opacity: 0.25 + 0.75 * h });
@@ -221,8 +223,8 @@ document.addEventListener("click", (event) => {
   if (jumper) { jump(+jumper.closest(".card").dataset.m, true); return; }
   const pole = target.closest(".flagpole");
   if (pole) { jump(+pole.dataset.m, true); return; }
-  const at = target.closest(".at[data-s]");
-  if (at) { playFrom(+at.dataset.s); return; }
+  const time = target.closest(".seek");
+  if (time) { playFrom(+time.dataset.s); return; }
   if (getSelection().isCollapsed) {
     const mark = target.closest(".mk");
     if (mark) select(+mark.dataset.m);

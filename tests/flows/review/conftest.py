@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -115,3 +117,34 @@ def window(chromium, served: str):
     yield open_
     for context in opened:
         context.close()
+
+
+def postgres_bin() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return found[-1].parent if found else None
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL of our own on a loopback port; the server refuses to run as root, so it runs as the package's user there."""
+    where = postgres_bin()
+    if where is None:
+        pytest.skip("Debian's postgresql is not installed: apt-get install postgresql")
+    root = os.geteuid() == 0
+    user = "postgres" if root else pwd.getpwuid(os.geteuid()).pw_name
+    home = Path("/tmp") / f"futing-postgres-{os.getpid()}"
+    home.mkdir(mode=0o755)
+    if root:
+        shutil.chown(home, user)
+
+    def run(*command: str) -> None:
+        subprocess.run(["runuser", "-u", user, "--", *command] if root else command, check=True, capture_output=True, cwd="/", timeout=120)
+
+    port = free_port()
+    run(str(where / "initdb"), "-D", str(home / "data"), "-A", "trust", "-U", "futing", "--no-sync")
+    run(str(where / "pg_ctl"), "-D", str(home / "data"), "-w", "-l", str(home / "log"), "-o", f"-p {port} -h 127.0.0.1 -k {home}", "start")
+    try:
+        yield f"postgresql://futing@127.0.0.1:{port}/postgres"
+    finally:
+        run(str(where / "pg_ctl"), "-D", str(home / "data"), "-m", "immediate", "stop")
+        shutil.rmtree(home, ignore_errors=True)

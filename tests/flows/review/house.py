@@ -16,7 +16,7 @@ from bench.synthetic_nights import Made, failed_call, make_call, record, write_n
 
 DAY = date(2026, 11, 20)
 PASSWORD = "a long enough password"
-SIZES = {"desktop": (1440, 900), "laptop": (1280, 720), "tablet": (820, 1180)}
+SIZES = {"desktop": (1440, 900), "laptop": (1280, 720), "tablet": (820, 1180), "wide": (2560, 1440)}
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--headless",

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.review import database, users, verdicts
+from flows.review import blinds, database, users, verdicts
+from flows.review.index import Index
 from flows.review.verdicts import Anchor
 from tests.flows.review.house import Night, until
 
@@ -183,6 +184,8 @@ def test_english_search_filters_and_sizes(window, served: str, pictures: Path) -
     page.keyboard.press("j")
     page.wait_for_timeout(600)
     picture(page, pictures, "call-laptop")
+    page.goto(served + "/rules")
+    picture(page, pictures, "rules-laptop")
     page.goto(served + "/language/en?to=/")
     assert page.locator(".tabs a").first.inner_text() == "To hear"
     tablet = window("zhou", "tablet")
@@ -192,22 +195,60 @@ def test_english_search_filters_and_sizes(window, served: str, pictures: Path) -
     tablet.keyboard.press("j")
     tablet.wait_for_timeout(600)
     picture(tablet, pictures, "call-tablet")
-    for at in (page, tablet):
-        assert at.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    call = tablet.url
+    tablet.goto(served + "/rules")
+    picture(tablet, pictures, "rules-tablet")
+    wide = window("wu", "wide")
+    picture(wide, pictures, "queue-wide")
+    for at in (page, tablet, wide):
+        for place in ("/", call, "/rules", "/settle", "/appeals", "/blind", "/export", "/not-heard"):
+            at.goto(place if place.startswith("http") else served + place)
+            assert at.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{place} scrolls sideways"
+    assert tablet.goto(served + "/rules") and tablet.evaluate("(({ clientWidth: a, scrollWidth: b }) => b <= a)(document.querySelector('.scroll'))")
     assert window.noise == []
 
 
-def test_no_serious_accessibility_findings(window, served: str, night: Night) -> None:
-    page = window("admin")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_findings(window, chromium, served: str, night: Night, engine, scheme: str) -> None:
     source = AXE.read_text(encoding="utf-8")
     worst = str(night.worst.call["call_id"])
-    problems = []
-    for path in ("/", f"/calls/{worst}", "/rules", "/blind", "/appeals", "/settle", "/export", "/audit", "/not-heard"):
+    problems: list[tuple] = []
+
+    def scan(page, path: str) -> None:
         page.goto(served + path)
         page.wait_for_timeout(400)
         told = "r.violations.map(v => [v.impact, v.id, v.nodes.slice(0, 3).map(n => n.html.slice(0, 160))])"
         found = page.evaluate(source + f"; axe.run(document, {{resultTypes: ['violations']}}).then(r => {told})")
-        problems += [(path, *f) for f in found if f[0] in ("serious", "critical")]
+        problems.extend((path, *f) for f in found if f[0] in ("serious", "critical"))
+
+    judge_many(night)
+    lead = next(u for u in users.everybody(engine) if u.name == "zheng")
+    index = Index(night.out, night.out / "another.duckdb")
+    index.refresh(force=True)
+    blinds.draw(engine, index, lead, "2026-11-20", "2026-11-20", 2, seed=1)
+    index.close()
+    page = window("admin", color_scheme=scheme)
+    rule = night.worst.moments[0]["rule_id"]
+    lists = (
+        "/",
+        "/?q=经理",
+        "/rules",
+        f"/rules/{rule}",
+        "/blind",
+        "/blind/1",
+        "/blind/1/1",
+        "/appeals",
+        "/settle",
+        "/export",
+        "/audit",
+        "/not-heard",
+        "/nowhere",
+    )
+    for path in (*lists, f"/rules/{rule}", f"/calls/{worst}", f"/calls/{night.made[2].call['call_id']}"):
+        scan(page, path)
+    outside = chromium.new_context(color_scheme=scheme).new_page()
+    scan(outside, "/login")
+    outside.context.close()
     assert problems == []
 
 

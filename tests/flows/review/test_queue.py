@@ -84,6 +84,11 @@ def test_search_finds_words_and_what_sounds_like_them(index: Index) -> None:
     flags = [r.found[3] for r in first if r.found]
     assert flags == sorted(flags, reverse=True), "exact words come first"
     assert ids(index, q="完全没有人说过的一句话") == []
+    by_flag = {r["call_id"]: r["flag"] for r in index.rows("SELECT call_id, flag FROM calls")}
+    for flag in ("urgent", "flagged", "none", "all"):
+        found = queue.page(index, queue.filters(ALL | {"q": "经理来听", "flag": flag}), LEAD)
+        wanted = [c for c in exact | alike if by_flag[c] in queue.SHOWN.get(flag, (flag,))]
+        assert found.total == len(wanted) and sum(found.counts.values()) == len(exact | alike), "the counts are those of the search"
 
 
 @pytest.mark.parametrize(

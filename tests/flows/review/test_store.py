@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,41 +18,10 @@ from bench.synthetic_nights import write_night
 from flows.review import appeals, assignments, blinds, database, standing, tables, users, verdicts
 from flows.review.index import Index
 from flows.review.verdicts import Anchor, VerdictError
-from tests.flows.review.house import DAY, Night, free_port, token_of
+from tests.flows.review.house import DAY, Night, token_of
 
 AT = Anchor("escalation", "media", "customer", 10.0, 12.0, 3, 4, 9, "escalation.media.1", "v1", 0.8, "run-1")
 PASSWORD = "long enough for this"
-
-
-def postgres_bin() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return found[-1].parent if found else None
-
-
-@pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of our own on a loopback port; the server refuses to run as root, so it runs as the package's user there."""
-    where = postgres_bin()
-    if where is None:
-        pytest.skip("Debian's postgresql is not installed: apt-get install postgresql")
-    root = os.geteuid() == 0
-    user = "postgres" if root else pwd.getpwuid(os.geteuid()).pw_name
-    home = Path("/tmp") / f"futing-postgres-{os.getpid()}"
-    home.mkdir(mode=0o755)
-    if root:
-        shutil.chown(home, user)
-
-    def run(*command: str) -> None:
-        subprocess.run(["runuser", "-u", user, "--", *command] if root else command, check=True, capture_output=True, cwd="/", timeout=120)
-
-    port = free_port()
-    run(str(where / "initdb"), "-D", str(home / "data"), "-A", "trust", "-U", "futing", "--no-sync")
-    run(str(where / "pg_ctl"), "-D", str(home / "data"), "-w", "-l", str(home / "log"), "-o", f"-p {port} -h 127.0.0.1 -k {home}", "start")
-    try:
-        yield f"postgresql://futing@127.0.0.1:{port}/postgres"
-    finally:
-        run(str(where / "pg_ctl"), "-D", str(home / "data"), "-m", "immediate", "stop")
-        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
@@ -205,3 +171,12 @@ def test_a_blind_sample_estimates_from_both_sides(night: Night, engine: Engine) 
     found = blinds.estimate(engine, blinds.samples(engine)[0])
     assert found.value == 1.0 and found.low < 0.9 and found.high == 1.0
     index.close()
+
+
+def test_migrations_make_the_tables_that_the_code_knows(store: Engine) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with store.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.METADATA) == []
+    database.upgrade(store)  # once more changes nothing

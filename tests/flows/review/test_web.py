@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from bench.synthetic_nights import make_call, write_night
+from bench.synthetic_nights import Made, failed_call, make_call, write_night, write_table
 from flows import review
 from flows.review import audit, database, language, sessions, users, verdicts
 from flows.review.app import create_app
@@ -327,3 +327,102 @@ def test_exports_open_in_other_tools(sign_in, night: Night, engine) -> None:
 def test_an_answer_to_a_page_of_an_earlier_run_is_refused(sign_in, night: Night) -> None:
     me = sign_in("zhou")
     assert me.post(f"/calls/{worst(night)}/verdict", {"target": "moment", "moment": "0", "answer": "right", "run": "older"}).status_code == 409
+
+
+def test_what_is_masked_on_the_page_is_silent_where_originals_were_kept(sign_in, night: Night) -> None:
+    """A night stored with --keep-original: its telephone numbers stand in the tables, and are neither shown, drawn nor heard."""
+    import io
+    import wave
+
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    call_id, number = worst(night), "13812345678"
+    path = night.out / "turns" / f"date={DAY}" / "part-0.parquet"
+    rows = pq.read_table(path, partitioning=None).to_pylist()
+    turn = next(r for r in rows if r["call_id"] == call_id and r["turn"] == 3)
+    said = [("我的手机号是", turn["start_s"], turn["start_s"] + 0.8), (number, turn["start_s"] + 0.8, turn["end_s"])]
+    turn |= {"text": "".join(s for s, _, _ in said), "words": [{"text": s, "start_s": a, "end_s": b, "probability": 0.9} for s, a, b in said]}
+    for r in rows:
+        r["redactions"] = [] if r["call_id"] == call_id else r["redactions"]
+    write_table(night.out, "turns", DAY, rows)
+    me = sign_in("zheng")
+    me.client.app.state.desk.index.refresh(force=True)
+    page = me.get(f"/calls/{call_id}").text
+    assert number not in page and 'class="unmask"' in page
+    with wave.open(io.BytesIO(me.get(f"/calls/{call_id}/audio").content)) as w:
+        rate = w.getframerate()
+        sound = np.frombuffer(w.readframes(w.getnframes()), "<i2").reshape(-1, w.getnchannels())
+    a, b = (int(rate * s) for s in (turn["start_s"] + 0.8, turn["end_s"]))
+    assert not sound[a:b].any() and sound[: a - rate // 5].any()
+    drawn = np.frombuffer(me.get(f"/calls/{call_id}/peaks").content, np.uint8).reshape(2, -1)
+    scale = drawn.shape[1] * rate / len(sound)
+    assert not drawn[:, int(a / rate * scale) + 2 : int(b / rate * scale) - 2].any() and drawn.any()
+
+    # a lead sees the number, and the log says so; a reviewer does not
+    shown = me.post(f"/calls/{call_id}/unmask", {"turn": "3"})
+    assert number in shown.text
+    assert me.client.app.state.desk and [e.detail for _, e in audit.read(me.client.app.state.desk.engine, action="unmask")] == ["turn 3"]
+    low = sign_in("zhou")
+    assert low.post(f"/calls/{call_id}/unmask", {"turn": "3"}).status_code == 403 and 'class="unmask"' not in low.get(f"/calls/{call_id}").text
+    assert len(audit.read(me.client.app.state.desk.engine, action="unmask")) == 1
+
+
+def test_what_could_not_be_heard_has_a_list_of_its_own(sign_in, night: Night) -> None:
+    failed = [failed_call(0, DAY, "not_audio", "run-1"), failed_call(1, DAY, "timeout", "run-1")]
+    noted = make_call(5, DAY, random.Random(5), "run-1")
+    noted = Made(noted.call | {"call_id": "cut-one", "error_code": "cut"}, [], [])
+    write_night(night.out, DAY, [*night.made, noted], failed, "run-1")
+    me = sign_in("zhou")
+    me.client.app.state.desk.index.refresh(force=True)
+    text = me.get("/not-heard").text
+    codes = [language.value(code, "zh") for code in ("not_audio", "timeout", "cut")]
+    for told in (*(str(f["call_id"]) for f in failed), *codes, "cut-one", "check what the recorder wrote"):
+        assert told in text, told
+    assert str(failed[0]["call_id"]) not in me.get("/?state=all&flag=all").text and "cut-one" not in sign_in("narrow").get("/not-heard").text
+    assert me.get("/").text.count('href="/not-heard') == 1
+
+
+def test_a_dismissed_appeal_leaves_the_machines_answer_and_the_agents_words_beside_the_leads(sign_in, night: Night, engine) -> None:
+    seat, lead, other = sign_in("seat"), sign_in("zheng"), sign_in("other-seat")
+    place = f"/calls/{worst(night)}"
+    run = token_of(seat.get(place).text, "run")
+    grounds = "我是在转述客户的话"
+    assert other.post(f"{place}/appeal", {"moment": "0", "grounds": grounds, "run": run}).status_code == 404
+    assert sign_in("zhou").post(f"{place}/appeal", {"moment": "0", "grounds": grounds, "run": run}).status_code == 403
+    assert seat.post(f"{place}/appeal", {"moment": "0", "grounds": " ", "run": run}).status_code == 409
+    assert seat.post(f"{place}/appeal", {"moment": "0", "grounds": grounds, "run": run}).status_code == 303
+    assert seat.post(f"{place}/appeal", {"moment": "0", "grounds": grounds, "run": run}).status_code == 409
+    assert grounds in lead.get("/appeals").text and grounds in seat.get("/appeals").text and grounds not in other.get("/appeals").text
+    assert worst(night) in lead.get("/?state=appealed").text
+    card = lead.get(place).text.split('id="m0"', 1)[1].split('id="m1"', 1)[0]
+    score = re.search(r"0\.\d\d", card.split('class="because"', 1)[1])
+    assert sign_in("zhou").post("/appeals/1", {"upheld": "0"}).status_code == 403
+    assert lead.post("/appeals/1", {"upheld": "0", "comment": "录音里是自己说的"}).status_code == 303
+    assert lead.post("/appeals/1", {"upheld": "1"}).status_code == 409
+    card = seat.get(place).text.split('<li class="card')[1]
+    assert score and score[0] in card and card.split('"', 1)[0].endswith("is-right") and grounds in card and "录音里是自己说的" in card
+    assert worst(night) not in lead.get("/?state=appealed").text
+    assert [e.action for _, e in audit.read(engine, call_id=worst(night)) if e.action in ("appeal", "decide")] == ["decide", "appeal"]
+
+
+def test_missed_settled_and_taken_back_need_the_right_person(sign_in, night: Night, engine) -> None:
+    zhou, wu, lead, seat = (sign_in(n) for n in ("zhou", "wu", "zheng", "seat"))
+    place = f"/calls/{worst(night)}"
+    words = {"turn": "0", "char_start": "0", "char_end": "2", "what": "conduct/taboo"}
+    assert seat.post(f"{place}/missed", words).status_code == 403
+    for wrong in ({"what": "conduct/nothing"}, {"turn": "999"}, {"char_end": "9999"}, {"char_start": "2"}):
+        assert zhou.post(f"{place}/missed", words | wrong).status_code == 409, wrong
+    assert verdicts.of_call(engine, worst(night)) == []
+    assert zhou.post(f"{place}/missed", words).status_code == 303
+    (missed,) = verdicts.of_call(engine, worst(night))
+    assert wu.post(f"{place}/take-back", {"verdict": str(missed.id)}).status_code == 409
+    assert wu.post("/calls/other/take-back", {"verdict": str(missed.id)}).status_code == 404
+    call = {"target": "call", "answer": "right"}
+    assert zhou.post(f"{place}/verdict", call | {"settles": "1"}).status_code == 409
+    zhou.post(f"{place}/verdict", call)
+    wu.post(f"{place}/verdict", call | {"answer": "wrong", "why": "other", "comment": "我听着不是"})
+    assert worst(night) in lead.get("/?state=disputed").text and worst(night) in zhou.get("/settle").text
+    assert lead.post(f"{place}/verdict", call | {"settles": "1"}).status_code == 303
+    assert worst(night) not in lead.get("/?state=disputed").text and worst(night) not in lead.get("/settle").text
+    assert "我听着不是" in lead.get(place).text
