@@ -137,3 +137,10 @@ def test_cutting_loops_only_removes(text: str) -> None:
 def test_bytes_that_are_no_character_become_neither_words_nor_marks() -> None:
     spoken = spoken_words([("电", 0.0, 0.2, 0.9), ("\ufffd", 0.2, 0.3, 0.5), ("话\ufffd", 0.3, 0.5, 0.9), ("。", 0.5, 0.5, 0.9)], 1.0)
     assert [(s.text, s.mark) for s in spoken] == [("电", ""), ("话", "。")]
+
+
+def test_unsure_text_where_nobody_speaks_goes_and_sure_text_stays() -> None:
+    two = chunk(2.0)
+    assert settle(transcript("宝贝尝尝", logprob=-0.45, no_speech=0.84), two).text == ""
+    assert settle(transcript("麻烦你查一下", logprob=-0.1, no_speech=0.84), two).text == "麻烦你查一下"
+    assert settle(transcript("麻烦你查一下", logprob=-0.45, no_speech=0.26), two).text == "麻烦你查一下"
