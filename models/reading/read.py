@@ -68,14 +68,14 @@ def _due(moment: Moment, call: HeardCall):
 
 
 def _accepted_once(moments: Sequence[Moment]) -> list[Moment]:
-    """Giving in counts once a call: the first time after the last escalation, and only after a dispute."""
+    """Giving in counts once a call: the plainest words after the last escalation, the first of equals; and only after a dispute."""
     yes = sorted((m for m in moments if m.kind == "resolution" and m.asserted), key=lambda m: (m.turn, m.char_start))
     rest = [m for m in moments if m.kind != "resolution"]
     hot = [m.turn for m in rest if m.asserted and m.role == "customer" and m.kind in ("escalation", "abuse")]
     if not yes or not hot:
         return rest
     after = [m for m in yes if m.turn > max(hot)]
-    return [*rest, after[0]] if after else rest
+    return [*rest, max(after, key=lambda m: m.score)] if after else rest
 
 
 def effects(moments: Sequence[Moment], turns: Sequence[Turn], heat: Sequence[float | None]) -> tuple[float | None, ...]:
