@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import logging
+import math
 import re
 import unicodedata
 import warnings
@@ -307,6 +308,7 @@ def pieces(text: Text, hard_only: bool) -> list[tuple[int, int]]:
 # ---- words ----
 
 
+_RAREST = 3  # the least count in jieba's list that says anything
 _OWN_WORD = 10_000  # count given to a rule book's own words; jieba's commonest words have some 100,000, 发抖 has 200
 
 
@@ -332,13 +334,17 @@ class Cutter:
         """The words themselves, punctuation left out."""
         return [w for w in self._tokenizer.cut(norm, HMM=False) if w[0].isalnum()]
 
+    def rarity(self, word: str) -> float:
+        """How rare a word is in Mandarin at large, in nats: -log of its share of jieba's counts; of none, that of its rarest."""
+        return math.log(self._tokenizer.total / max(self._tokenizer.FREQ.get(word) or 0, _RAREST))
+
 
 @lru_cache(maxsize=1)
 def _base_tokenizer() -> jieba.Tokenizer:
+    """Read from jieba's own list. Its `initialize` would unmarshal a cache from the temporary folder, where anybody may write."""
     tokenizer = jieba.Tokenizer()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tokenizer.initialize()
+    tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
+    tokenizer.initialized = True
     return tokenizer
 
 

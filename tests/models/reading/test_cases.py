@@ -70,3 +70,9 @@ def test_order_of_arrival_changes_nothing():
 
 def test_no_customer_reference_no_case():
     assert cases([contact(1, 0, PARCEL, ref="")]) == ()
+
+
+def test_what_others_call_about_changes_no_case():
+    mine = [contact(1, 0, "customer: 空调漏水，墙都泡了"), contact(2, 4, "customer: 空调又漏水了，师傅没来"), contact(3, 9, "customer: 我想改一下会员密码")]
+    others = [contact(n, n, "customer: 空调漏水，墙都泡了，师傅没来", ref=f"X{n}") for n in range(10, 40)]
+    assert cases(mine) == tuple(m for m in cases([*others, *mine]) if m.case.customer_ref == "C1")
