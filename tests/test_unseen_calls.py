@@ -26,8 +26,9 @@ COMPANY = {"agent", "supervisor", "ivr"}
 BY_CUSTOMER = {"escalation", "resolution"}
 BY_COMPANY = {"apology", "conduct"}
 # Calls whose flag hangs on heat alone, which labels do not carry: a furious customer who threatens nothing is stalled.
-HOT = {"unseen-011", "unseen-047"}
-LABELLINGS = sorted(path.name for path in FOLDER.glob("labels-*.jsonl"))
+HOT = {"unseen-011", "unseen-047", "fresh-009", "fresh-024", "fresh-032"}
+LABELLINGS = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("labels-*.jsonl"))
+SETS = sorted(str(path.parent.relative_to(FOLDER)) for path in FOLDER.rglob("labels-a.jsonl"))
 
 
 def rows(name: str) -> list[dict[str, Any]]:
@@ -54,7 +55,7 @@ def flag_of(moments: list[tuple[int, str, str]], hot: bool) -> str:
     return "review" if escalation or taboo or stalled else "none"
 
 
-@pytest.mark.parametrize("name", ["calls.jsonl", "cases.jsonl"])
+@pytest.mark.parametrize("name", [*(f"{folder}/calls.jsonl" for folder in SETS), "cases.jsonl"])
 def test_calls_are_well_formed(name: str) -> None:
     calls = rows(name)
     assert len({call["call_id"] for call in calls}) == len(calls)
@@ -84,7 +85,7 @@ def test_calls_are_many_and_long_enough() -> None:
 
 @pytest.mark.parametrize("name", LABELLINGS)
 def test_labels_are_literal_and_said_by_the_right_side(name: str) -> None:
-    calls = calls_by_id("calls.jsonl")
+    calls = calls_by_id(str(Path(name).parent / "calls.jsonl"))
     labels = rows(name)
     assert {label["call_id"] for label in labels} <= set(calls)
     for label in labels:
@@ -99,9 +100,10 @@ def test_labels_are_literal_and_said_by_the_right_side(name: str) -> None:
         assert sum(kind == "resolution" for _, kind, _ in flat(label)) <= 1, label["call_id"]
 
 
-def test_flags_of_the_first_labelling_follow_from_its_moments() -> None:
-    labels = rows("labels-a.jsonl")
-    assert {label["call_id"] for label in labels} == set(calls_by_id("calls.jsonl"))
+@pytest.mark.parametrize("folder", SETS)
+def test_flags_of_the_first_labelling_follow_from_its_moments(folder: str) -> None:
+    labels = rows(f"{folder}/labels-a.jsonl")
+    assert {label["call_id"] for label in labels} == set(calls_by_id(f"{folder}/calls.jsonl"))
     wrong = {label["call_id"] for label in labels if flag_of(flat(label), label["call_id"] in HOT) != label["flag"]}
     assert wrong == set()
 
