@@ -107,7 +107,15 @@ def ears_paths(hearing: HearingSettings) -> EarsPaths:
         voices=folder_of(models["campplus"]) / "campplus_cn_en_common.pt",
         pipeline=pipeline_path(hearing) if hearing.diarizer == "pyannote" else None,
         name=f"whisper-{Path(hearing.model).stem if is_path(hearing.model) else hearing.model}",
+        examples=_configured(hearing, "examples") if hearing.wording else None,
+        hotwords=_configured(hearing, "hotwords.txt") if hearing.wording else None,
     )
+
+
+def _configured(hearing: HearingSettings, name: str) -> Path:
+    """A file of the configuration that the settings came from; one that it lacks comes from the shipped copy."""
+    own = hearing.folder / name if hearing.folder is not None else None
+    return own if own is not None and own.exists() else shipped_folder() / name
 
 
 def whisper_path(hearing: HearingSettings, models: dict[str, Model]) -> Path:

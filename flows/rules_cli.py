@@ -108,6 +108,33 @@ def list_rules(config: Config = None) -> None:
 
 
 @rules_app.command()
+def learn(
+    config: Config = None,
+    judge: Annotated[bool, typer.Option("--judge/--no-judge", help="Also say how well each type does on snippets it was not fitted on.")] = True,
+) -> None:
+    """Fit the labelled snippets of examples/ anew and write learned.npz beside them. Takes a minute or two.
+
+    Rules ask for it with `learned: {at_least: …}` and `unless: {unlikely: …}`. Example: futing rules learn --config configs
+    """
+    from models.reading.learning import judged, rule_lessons
+    from models.reading.learning import learn as fit_examples
+
+    folder = folder_of(config)
+    console = Console(soft_wrap=True, highlight=False)
+    with console.status("fitting") as status:
+        snippets = fit_examples(folder, console.print)
+        console.print(f"wrote {folder / 'learned.npz'}")
+        if not judge:
+            return
+        rows = judged(snippets, rule_lessons(folder), lambda told: status.update(f"judging: {told}"))
+    console.print("on snippets it was not fitted on: precision/recall where at least so likely")
+    console.print("type".ljust(28) + "".join(f"{j.at_least:>11.1f}" for j in next(iter(rows.values()))) + "      n")
+    for name, at in rows.items():
+        cells = [f"{j.right / max(1, j.right + j.false):.2f}/{j.right / max(1, j.right + j.missed):.2f}" for j in at]
+        console.print(name.ljust(28) + "".join(c.rjust(11) for c in cells) + f"{at[0].right + at[0].missed:>7}")
+
+
+@rules_app.command()
 def diff(
     old: Annotated[Path, typer.Option("--from", help="Configuration folder with the old rules.")],
     config: Config = None,

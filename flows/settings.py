@@ -122,7 +122,7 @@ def parse_settings(text: str, path: Path) -> Settings:
     if node is None:
         return Settings(folder=path.parent)
     settings = _build(Settings, node, path, "")
-    return dataclasses.replace(settings, folder=path.parent)
+    return dataclasses.replace(settings, folder=path.parent, hearing=dataclasses.replace(settings.hearing, folder=path.parent))
 
 
 def find_folder(config: Path | str | None = None) -> Path:

@@ -27,6 +27,7 @@ from models.hearing.sides import Spans, intersect_s, join, own_speech
 from models.hearing.speakers import Sides, VoiceEncoder, new_voice, separate
 from models.hearing.transcriber import SENTENCE_END, Spoken, Transcriber, transcribe
 from models.hearing.weights import EarsPaths
+from models.hearing.wording import Wording, load_wording, reworded
 from models.records import HeardCall, NotHeard, Progress, Recording, Role, Sound, Turn, Word
 
 log = logging.getLogger(__name__)
@@ -70,14 +71,15 @@ class HearingEars:
         streams: int = 1,
         role_bar: float = 0.0,
         pipeline: PyannotePipeline | None = None,
+        wording: Wording | None = None,
     ) -> None:
         self._transcriber, self._segmenter, self._encoder, self._role_bar = transcriber, segmenter, encoder, role_bar
-        self._pipeline = pipeline
+        self._pipeline, self._wording = pipeline, wording
         self.device, self.streams, self._threads = device, streams, torch.get_num_threads()
 
     @property
     def asr_model(self) -> str:
-        return self._transcriber.name
+        return self._transcriber.name + (f"+wording-{self._wording.version}" if self._wording else "")
 
     @property
     def diarizer(self) -> str:
@@ -188,6 +190,8 @@ class HearingEars:
                 for span, spoken in unpack(p, t.spoken).items():
                     found.setdefault((v, index[span]), []).extend(spoken)
             words |= {k: w for k, w in found.items() if chars(w) > chars(words[k])}
+        if self._wording is not None:
+            words = {k: reworded(sorted(w, key=lambda s: s.start_s), self._wording) for k, w in words.items()}
         understood = {v for (v, _), w in words.items() if w}  # a voice without a single word is music, noise or a tone
         return [
             (v, i, sorted(w, key=lambda s: s.start_s))
@@ -256,7 +260,8 @@ def load_ears(settings: HearingSettings, paths: EarsPaths) -> HearingEars:
     torch.set_num_threads(threads)
     pipeline = load_pipeline(paths.pipeline, torch_device) if paths.pipeline is not None else None
     segmenter = Segmenter(paths.segmentation, torch_device, 64 if cuda else 16)
-    return HearingEars(transcriber, segmenter, VoiceEncoder(paths.voices, torch_device), device, streams, settings.role_bar, pipeline)
+    wording = load_wording(paths.examples, paths.hotwords)
+    return HearingEars(transcriber, segmenter, VoiceEncoder(paths.voices, torch_device), device, streams, settings.role_bar, pipeline, wording)
 
 
 def choose_device(settings: HearingSettings) -> Device:

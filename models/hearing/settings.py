@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 Engine = Literal["auto", "whisper", "ctranslate", "scripted"]
@@ -17,7 +18,7 @@ class HearingSettings:
     model: `base` (embedded), another official Whisper name, or a path. beam_size: 1 is greedy. prompt: what Whisper is told
     the recording is. batch_size: chunks of up to 30 s decoded together; 0 chooses by device. diarizer: `futing`, or an
     official pyannote pipeline given by `pipeline` (a hub name or a local folder). role_bar: a call whose sides are less sure
-    than this says so.
+    than this says so. wording: homophones are put right by examples/ and hotwords.txt of `folder`, the configuration's.
     """
 
     engine: Engine = "auto"
@@ -29,3 +30,5 @@ class HearingSettings:
     diarizer: Diarizer = "futing"
     pipeline: str = "pyannote/speaker-diarization-community-1"
     role_bar: float = 0.6
+    wording: bool = True
+    folder: Path | None = field(default=None, metadata={"operation": True})

@@ -37,13 +37,15 @@ class WeightFile:
 @dataclass(frozen=True, slots=True)
 class EarsPaths:
     """Where the ears' weights lie. whisper: a CTranslate2 folder or an openai-whisper .pt; name: what rows call it.
-    pipeline: folder of an official pyannote pipeline, where the settings ask for one."""
+    pipeline: folder of an official pyannote pipeline, where the settings ask for one. examples, hotwords: what the wording is learned from."""
 
     whisper: Path
     segmentation: Path
     voices: Path
     name: str = "whisper-base"
     pipeline: Path | None = None
+    examples: Path | None = None
+    hotwords: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

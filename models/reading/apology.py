@@ -19,6 +19,8 @@ from models.records import COMPANY, Component, Match, Moment, Turn
 
 WEIGHED = ("responsibility", "repair", "empathy", "naming", "commitment")  # in the order of their effect on forgiveness
 COMPONENTS = (*WEIGHED, "explanation")
+LIKE = 0.5  # likelihood from which labelled examples alone make an apology
+UNLIKE = 0.05  # and below which they unmake one
 SOFT_TIE = 2  # words of the caller's own complaint that make a turn name it
 # Words too common in any call to tie an apology to a complaint.
 _COMMON = """
@@ -62,20 +64,43 @@ def apologies(scan: Look, hits: Mapping[str, Sequence[Hit]], moments: Sequence[M
     brushed = {m.turn for m in moments if m.asserted and m.kind == "conduct" and m.type in ("deflect", "stall")}
     out: list[Moment] = []
     said: list[str] = []
-    for index, marks in sorted(by_turn.items()):
-        if turns[index].role not in COMPANY or "cue" not in marks:
+    for index, turn in enumerate(turns):
+        marks = by_turn.get(index, {})
+        like = _like_examples(scan, index)
+        if turn.role not in COMPANY or not ("cue" in marks or max(like.values(), default=0.0) >= LIKE):
             continue
         weighed = _weigh(scan, index, marks, index in brushed, said)
-        said.append(turns[index].text)
-        moment = _claim(weighed, marks, turns[index], scan)
+        said.append(turn.text)
+        moment = _settled(weighed, _claim(weighed, marks, turn, scan) if "cue" in marks else None, like, scan)
         if moment is not None:
             out.append(moment)
     return tuple(out)
 
 
+def _like_examples(scan: Look, index: int) -> dict[str, float]:
+    """How like labelled examples of each type a turn is, 0–1; empty without a learned model."""
+    learned, found = scan.book.learned, scan.likelihoods[index]
+    columns = {name: learned.column("apology", name) for name in ("formula", "warm")} if learned and found is not None else {}
+    return {name: float(found[column]) for name, column in columns.items() if found is not None and column is not None}
+
+
+def _settled(w: Weighed, claim: Moment | None, like: Mapping[str, float], scan: Look) -> Moment | None:
+    """The components' claim, unless labelled examples speak plainly against it; and what only they can tell."""
+    if not like:
+        return claim
+    best = max(like, key=lambda name: like[name])
+    if claim is not None and like[claim.type] < UNLIKE:
+        claim = None
+    if like[best] < LIKE or (claim is not None and claim.type == best):
+        return claim
+    if claim is not None and like[claim.type] >= LIKE / 2:
+        return claim  # both are likely: the components know better
+    return _moment(w, best, round(0.5 + 0.4 * (like[best] - LIKE) / (1 - LIKE), 3), f"apology.{best}.learned", "similar", scan)
+
+
 def _weigh(scan: Look, index: int, marks: Mapping[str, list[Hit]], brushed: bool, said: Sequence[str]) -> Weighed:
     turn, text = scan.call.turns[index], scan.texts[index]
-    cues = sorted(marks["cue"], key=lambda h: h.norm_start)
+    cues = sorted(marks.get("cue", ()), key=lambda h: h.norm_start)
     found: dict[str, str] = {}
     places = [(h.norm_start, h.norm_end) for h in cues]
     stock = [(h.norm_start, h.norm_end) for h in marks.get("stock", [])]
@@ -90,15 +115,21 @@ def _weigh(scan: Look, index: int, marks: Mapping[str, list[Hit]], brushed: bool
     tie = _tie(scan, index)
     if "naming" not in found and tie[0] >= SOFT_TIE and len(found.keys() & {"responsibility", "empathy", "repair", "commitment"}) == 1:
         found["naming"] = tie[1]  # it speaks of the caller's own matter beside one thing of substance
-    start, end = _span(text.norm, places, cues)
+    start, end = _span(text.norm, places, cues) if cues else _learned_span(scan, index)
     low, _ = clause_span(text, start, start)
     _, high = clause_span(text, end, end)
     first, last = text.original_span(low, high)
     components = tuple((name, found[name]) for name in COMPONENTS if name in found)
-    surest = max(cues, key=lambda h: h.score)
-    return Weighed(
-        index, first, last, low, high, components, brushed or "refusal" in marks, min(1.0, tie[0] / 4.0), _repeats(turn.text, said), surest.match, surest.meant
-    )
+    match, meant = max(((h.score, h.match, h.meant) for h in cues), default=(0.0, "similar", None), key=lambda x: x[0])[1:]
+    return Weighed(index, first, last, low, high, components, brushed or "refusal" in marks, min(1.0, tie[0] / 4.0), _repeats(turn.text, said), match, meant)
+
+
+def _learned_span(scan: Look, index: int) -> tuple[int, int]:
+    learned, found = scan.book.learned, scan.likelihoods[index]
+    columns = [c for c in (learned.column("apology", "formula"), learned.column("apology", "warm")) if c is not None] if learned else []
+    if learned is None or found is None or not columns:
+        return 0, len(scan.texts[index].norm)
+    return learned.place(scan.texts[index], max(columns, key=lambda c: found[c]))
 
 
 def _claim(w: Weighed, marks: Mapping[str, list[Hit]], turn: Turn, scan: Look) -> Moment | None:
@@ -116,19 +147,25 @@ def _claim(w: Weighed, marks: Mapping[str, list[Hit]], turn: Turn, scan: Look) -
         score = (0.84 + 0.1 * w.repeats) * doubt
     else:
         return None
+    name = "warm" if warm else "formula"
+    return _moment(w, name, round(min(0.98, score), 3), "apology.warm.components" if warm else "apology.formula.stock", w.match, scan)
+
+
+def _moment(w: Weighed, name: str, score: float, rule_id: str, match: Match, scan: Look) -> Moment:
+    turn = scan.call.turns[w.turn]
     times = scan.clocks[w.turn].times(w.start, w.end)
     return Moment(
         index=0,
         kind="apology",
-        type="warm" if warm else "formula",
+        type=name,
         role=turn.role,
         turn=w.turn,
         quote=turn.text[w.start : w.end],
         char_start=w.start,
         char_end=w.end,
-        rule_id="apology.warm.components" if warm else "apology.formula.stock",
-        score=round(min(0.98, score), 3),
-        match=w.match,
+        rule_id=rule_id,
+        score=score,
+        match=match,
         severity=1,
         start_s=times[0] if times else None,
         end_s=times[1] if times else None,

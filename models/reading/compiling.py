@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from models.reading.conditions import AllOf, AnyOf, Condition, NOf, NoneOf, Phrases, Regex, is_context
+from models.reading.conditions import AllOf, AnyOf, Condition, Likely, NOf, NoneOf, Phrases, Regex, is_context
 from models.reading.evidence import DETECTORS
 from models.reading.operators import CALL_KEYS, OPERATORS, Operators
-from models.reading.rule import STATUSES, Evidence, Example, Rule, Unless, walk
+from models.reading.rule import STATUSES, Evidence, Example, Rule, Triggers, Unless, walk
 from models.reading.rulefile import Document, Where
 from models.records import ROLES
 
@@ -30,6 +30,7 @@ UNLESS_KEYS = (
     *DETECTORS,
     "part_of_word",
     "name",
+    "unlikely",
     "phrases",
     "clause",
     "sentence",
@@ -105,6 +106,7 @@ class Compiler(Operators):
             known = ", ".join(sorted(TYPES[kind])) if kind in TYPES else ", ".join(TYPES)
             self._bad((*at, "id"), f"'{rule_id}' has an unknown {'type' if kind in TYPES else 'kind'}", f"known: {known}; or `status: mark`")
         self._sounds_like = bool(self._flag((*at, "sounds_like"), value.get("sounds_like", False)))
+        self._type = f"{kind}/{type_}"
         condition = self._operator(at, value, f"rule '{rule_id}'")
         if condition is None:
             return None
@@ -151,10 +153,18 @@ class Compiler(Operators):
             detectors=tuple(detectors),
             part_of_word=self._flag((*at, "part_of_word"), value.get("part_of_word", True)),
             name=self._flag((*at, "name"), value.get("name", True)),
+            unlikely=self._unlikely((*at, "unlikely"), value.get("unlikely", 0)),
             regexes=tuple(r for r in regexes if r is not None),
             conditions=tuple(c for c in conditions if c is not None),
             **chains,
         )
+
+    def _unlikely(self, at: Where, value: Any) -> tuple[int, float] | None:
+        """Column and bar; None where no bar is set, or where nothing was learned of the rule's type."""
+        bar = float(self._number(at, value, 0, 0.5) or 0.0)
+        if not bar or self._learned is None or self._type not in self._learned.types:
+            return None
+        return self._learned.types.index(self._type), bar
 
     def _evidence(self, at: Where, value: Any) -> tuple[Evidence, ...]:
         if value is None:
@@ -261,21 +271,23 @@ class Compiler(Operators):
                         "narrow the exception or take the phrase out",
                     )
 
-    def _triggers(self, condition: Condition) -> tuple[frozenset[int], frozenset[int]] | None:
-        """Chains and literals one of which every hit needs; None where there are none to tell."""
+    def _triggers(self, condition: Condition) -> Triggers | None:
+        """Chains, literals and likelihoods one of which every hit needs; None where there are none to tell."""
         match condition:
             case Phrases(chains):
-                return chains, frozenset()
+                return Triggers(chains)
             case Regex(_, _, literals):
-                return None if literals is None else (frozenset(), literals)
+                return None if literals is None else Triggers(literals=literals)
+            case Likely():
+                return Triggers(likely=frozenset({condition}))
             case AnyOf(parts) | NOf(_, parts):
                 some = [self._triggers(p) for p in parts]
                 if any(s is None for s in some):
                     return None
-                return frozenset().union(*(s[0] for s in some if s)), frozenset().union(*(s[1] for s in some if s))
+                return Triggers(*(frozenset().union(*kind) for kind in zip(*(s for s in some if s is not None), strict=True)))
             case AllOf(parts):
                 known = [t for t in (self._triggers(p) for p in parts) if t is not None]
-                return min(known, key=lambda t: len(t[0]) + len(t[1])) if known else None
+                return min(known, key=lambda t: sum(map(len, t))) if known else None
             case _:
                 return None
 

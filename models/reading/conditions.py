@@ -22,6 +22,7 @@ from models.reading.text import Text, clause_span, pieces, sentence_span
 from models.records import HeardCall, Match, Role, Turn
 
 WHOLE = 5  # a stretch of so many characters is not asked for word boundaries: jieba errs more than the phrase
+JUST_LIKELY = 0.55
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 
 
@@ -57,6 +58,8 @@ class View(Protocol):
     def time_at(self, start: int, end: int) -> tuple[float, float] | None: ...
     def anchored(self, anchor: Anchor, span: Span) -> bool: ...
     def similarities(self, models: Similar) -> list[tuple[int, int, float]]: ...
+    def likelihood(self, column: int) -> float: ...
+    def learned_place(self, column: int) -> tuple[int, int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,14 @@ class Similar:
     models: tuple[str, ...]
     at_least: float
     by: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """The turn is like labelled examples of a type. column: that type's in the learned model."""
+
+    column: int
+    at_least: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,7 @@ class NOf:
     parts: tuple[Condition, ...]
 
 
-Condition = Phrases | Regex | Similar | EntityIs | Repeats | TurnIs | Sounds | Anchor | Window | Metadata | AllOf | AnyOf | NoneOf | NOf
+Condition = Phrases | Regex | Similar | Likely | EntityIs | Repeats | TurnIs | Sounds | Anchor | Window | Metadata | AllOf | AnyOf | NoneOf | NOf
 
 
 def spans(condition: Condition, view: View) -> list[Span]:
@@ -174,6 +185,8 @@ def spans(condition: Condition, view: View) -> list[Span]:
             return _regex(condition, view)
         case Similar():
             return [Span(s, e, value, "similar") for s, e, value in view.similarities(condition)]
+        case Likely():
+            return _likely(condition, view)
         case EntityIs():
             return _entities(condition, view)
         case Repeats():
@@ -268,6 +281,15 @@ def _regex(condition: Regex, view: View) -> list[Span]:
                 continue
         out.append(Span(m.start(), m.end(), 1.0, "pattern"))
     return out
+
+
+def _likely(condition: Likely, view: View) -> list[Span]:
+    """The clauses that speak for the type; just enough likeness is worth a little more than half, full likeness all."""
+    p = view.likelihood(condition.column)
+    if p < condition.at_least:
+        return []
+    start, end = view.learned_place(condition.column)
+    return [Span(start, end, JUST_LIKELY + (1 - JUST_LIKELY) * (p - condition.at_least) / (1 - condition.at_least + 1e-9), "similar")]
 
 
 def _entities(condition: EntityIs, view: View) -> list[Span]:

@@ -16,6 +16,7 @@ from models.reading.conditions import (
     AnyOf,
     Condition,
     EntityIs,
+    Likely,
     Metadata,
     NOf,
     NoneOf,
@@ -28,13 +29,14 @@ from models.reading.conditions import (
     Window,
 )
 from models.reading.entities import ENTITY_KINDS
+from models.reading.learned import Learned
 from models.reading.lexicons import Lexicons
 from models.reading.regexes import FLAGS, required_strings, why_it_hangs
 from models.reading.rulefile import Problem, Where
 from models.reading.text import normal_phrase
 from models.records import ROLES
 
-OPERATORS = ("phrases", "regex", "near", "similar", "entity", "repeats", "turn", "sound", "all", "any", "none", "n_of", "after", "before", "around")
+OPERATORS = ("phrases", "regex", "near", "similar", "learned", "entity", "repeats", "turn", "sound", "all", "any", "none", "n_of", "after", "before", "around")
 SOUND_MEASURES = (
     "overlap_s", "interrupts_s", "silence_before_s", "silence_after_s", "chars_per_min", "rate_rise", "loudness_rise_db", "pitch_rise_st",
     "heat", "customer_heat",
@@ -45,8 +47,10 @@ CALL_KEYS = ("queue", "team", "direction", "layout", "agent_id")
 class Operators(Lexicons):
     """Reads conditions. literals: the plain strings that regexes need in a text."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem], learned: Learned | None = None) -> None:
         super().__init__(problems)
+        self._learned = learned
+        self._type = ""  # kind/type of the rule that is being read
         self.literals: list[str] = []
         self._literal_ids: dict[str, int] = {}
         self._sounds_like = False
@@ -74,6 +78,8 @@ class Operators(Lexicons):
                 return self._near(at, value)
             case "similar":
                 return self._similar(at, value)
+            case "learned":
+                return self._likely(at, value)
             case "entity":
                 return self._entity(at, value)
             case "repeats":
@@ -183,6 +189,19 @@ class Operators(Lexicons):
             self._bad(at, "`similar` has no model sentences", "write `to: […]`")
             return None
         return Similar(tuple(models), float(self._number((*at, "at_least"), value.get("at_least", 0.6), 0.2, 1.0) or 0.6), by)
+
+    def _likely(self, at: Where, value: Any) -> Likely | None:
+        if not self._mapping(at, value, ("type", "at_least")):
+            return None
+        name = str(value.get("type", self._type))
+        at_least = float(self._number((*at, "at_least"), value.get("at_least", 0.5), 0.05, 0.99) or 0.5)
+        if self._learned is None:
+            self._bad(at, "`learned` without a learned model", "make learned.npz from examples/ with `futing rules learn`")
+            return None
+        if name not in self._learned.types:
+            self._bad(at, f"the learned model knows no '{name}'", f"known: {', '.join(self._learned.types)}; or add examples and run `futing rules learn`")
+            return None
+        return Likely(self._learned.types.index(name), at_least)
 
     def _entity(self, at: Where, value: Any) -> EntityIs | None:
         if isinstance(value, str | list):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from models.reading.conditions import AllOf, Anchor, AnyOf, Condition, NOf, NoneOf
+from models.reading.conditions import AllOf, Anchor, AnyOf, Condition, Likely, NOf, NoneOf
 from models.records import Role
 
 STATUSES = ("active", "draft", "mark", "disabled")
@@ -25,13 +26,23 @@ class Example:
     line: int = 0
 
 
+class Triggers(NamedTuple):
+    """What a turn needs one of for a rule to hit it: chains, literals (both as indices), or likeness to examples."""
+
+    chains: frozenset[int] = frozenset()
+    literals: frozenset[int] = frozenset()
+    likely: frozenset[Likely] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Unless:
-    """What takes a hit away. detectors: (name, factor), factor 0 takes it away wholly. Chains are indices into the matcher."""
+    """What takes a hit away. detectors: (name, factor), factor 0 takes it away wholly. Chains are indices into the matcher. unlikely: column of the
+    learned model and the likelihood below which no hit stands."""
 
     detectors: tuple[tuple[str, float], ...] = ()
     part_of_word: bool = True
     name: bool = True
+    unlikely: tuple[int, float] | None = None
     phrases: frozenset[int] = frozenset()
     clause: frozenset[int] = frozenset()
     sentence: frozenset[int] = frozenset()
@@ -51,7 +62,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One compiled rule. triggers: chains and literals one of which must stand in a turn for the rule to hit it; None: any turn."""
+    """One compiled rule. triggers: one of them must be met by a turn for the rule to hit it; None: any turn."""
 
     id: str
     kind: str
@@ -67,7 +78,7 @@ class Rule:
     when: tuple[Condition, ...]
     unless: Unless
     evidence: tuple[Evidence, ...]
-    triggers: tuple[frozenset[int], frozenset[int]] | None
+    triggers: Triggers | None
     needs_heat: bool
     wordless: bool
     examples: tuple[Example, ...]

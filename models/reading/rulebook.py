@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from models.errors import ConfigError
 from models.reading.compiling import Compiler
 from models.reading.conditions import Anchor, Embed, Phrases, Sounds
+from models.reading.learned import Learned, load_learned
 from models.reading.patterns import Matcher
 from models.reading.rule import Rule, conditions_of, with_anchors
 from models.reading.rulefile import Document, Problem, read_yaml
@@ -40,6 +42,8 @@ class RuleBook:
     untriggered: tuple[int, ...] = field(repr=False)
     names: frozenset[int] = field(repr=False, default=frozenset())
     embed: Embed | None = field(repr=False, default=None)
+    learned: Learned | None = field(repr=False, default=None)
+    by_likelihood: tuple[tuple[int, float, int], ...] = field(repr=False, default=())  # column, at least, index of a rule that waits for it
 
     def rule(self, rule_id: str) -> Rule:
         for rule in self.rules:
@@ -53,11 +57,16 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
     if folder.name == "rules" and not (folder / "rules").is_dir():  # the folder of the rule files themselves
         folder = folder.parent
     problems: list[Problem] = []
-    lexicon_files = _documents(folder, "lexicons", problems)
-    rule_files = _documents(folder, "rules", problems)
+    lexicon_files = documents(folder, "lexicons", problems)
+    rule_files = documents(folder, "rules", problems)
     if not rule_files and not problems:
         problems.append(Problem(f"{folder.name}/rules", 1, "no rule files here", "put *.yaml files there or name another folder"))
-    compiler = Compiler(problems)
+    learned = None
+    try:
+        learned = load_learned(folder)
+    except ConfigError as error:
+        problems.append(Problem("learned.npz", 1, str(error)))
+    compiler = Compiler(problems, learned)
     compiler.lexicons(lexicon_files)
     read = [rule for document in rule_files for rule in compiler.rule_file(document)]
     _unique(read, problems)
@@ -66,17 +75,19 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
         return None, sorted(problems)
     by_chain: list[list[int]] = [[] for _ in compiler.chains]
     by_literal: list[list[int]] = [[] for _ in compiler.literals]
+    by_likelihood = []
     untriggered = []
     for index, rule in enumerate(rules):
         if rule.triggers is None:
             untriggered.append(index)
             continue
-        for chain in rule.triggers[0]:
+        for chain in rule.triggers.chains:
             by_chain[chain].append(index)
-        for literal in rule.triggers[1]:
+        for literal in rule.triggers.literals:
             by_literal[literal].append(index)
+        by_likelihood += [(likely.column, likely.at_least, index) for likely in rule.triggers.likely]
     book = RuleBook(
-        version=_version([*lexicon_files, *rule_files]),
+        version=_version([*lexicon_files, *rule_files], learned),
         rules=tuple(rules),
         lexicons={name: tuple(words) for name, words in compiler.words.items()},
         matchers=_matchers(rules, compiler, exceptions=False),
@@ -87,6 +98,8 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
         untriggered=tuple(untriggered),
         names=frozenset(compiler.name_chains),
         embed=embed,
+        learned=learned,
+        by_likelihood=tuple(by_likelihood),
     )
     return book, []
 
@@ -107,18 +120,20 @@ def _matchers(rules: Sequence[Rule], compiler: Compiler, exceptions: bool) -> di
     return out
 
 
-def _documents(folder: Path, part: str, problems: list[Problem]) -> list[Document]:
-    documents = []
+def documents(folder: Path, part: str, problems: list[Problem]) -> list[Document]:
+    """The YAML files of one part of a configuration folder, `rules` or `lexicons`."""
+    found = []
     for path in sorted((folder / part).glob("*.y*ml")):
         if path.suffix in (".yaml", ".yml"):
             document = read_yaml(path, f"{part}/{path.name}", problems)
             if document is not None and document.value is not None:
-                documents.append(document)
-    return documents
+                found.append(document)
+    return found
 
 
-def _version(documents: Sequence[Document]) -> str:
+def _version(documents: Sequence[Document], learned: Learned | None) -> str:
     content = json.dumps([[d.file, d.value] for d in documents], ensure_ascii=False, sort_keys=True, default=str)
+    content += learned.version if learned else ""
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 

@@ -18,6 +18,7 @@ from models.errors import ConfigError
 from models.reading import similarity
 from models.reading.conditions import Anchor, Embed, Phrases, Similar, Span, holds, spans
 from models.reading.evidence import DETECTORS, negated_within, part_of_name
+from models.reading.learned import Vector
 from models.reading.merging import merged
 from models.reading.patterns import Found
 from models.reading.rule import Rule, Unless
@@ -75,6 +76,7 @@ class Look:
         self._words: dict[int, list[tuple[int, int]]] = {}
         self._baselines: dict[tuple[str, str], list[tuple[int, float]]] | None = None
         self.candidates: dict[int, list[int]] = {}
+        self.likelihoods: list[Vector | None] = []  # by turn, where a learned model is there
         self.cold: dict[str, tuple[Hit, ...]] = {}  # hits of the rules that do not ask for heat
         for i, turn in enumerate(call.turns):
             text = normalise(turn.text)
@@ -89,6 +91,10 @@ class Look:
                 ringing.update(book.by_chain[chain])
             for literal in literals:
                 ringing.update(book.by_literal[literal])
+            likely = book.learned.likelihoods(text) if book.learned and text.bare and turn.role != "ivr" else None
+            self.likelihoods.append(likely)
+            if likely is not None:
+                ringing.update(rule for column, at_least, rule in book.by_likelihood if likely[column] >= at_least)
             for rule in ringing:
                 self.candidates.setdefault(rule, []).append(i)
 
@@ -167,6 +173,14 @@ class _View:
 
     def similarities(self, models: Similar) -> list[tuple[int, int, float]]:
         return similarity.similarities(self.text, models, self.looking.book.cutter, self.looking.book.embed)
+
+    def likelihood(self, column: int) -> float:
+        found = self.looking.likelihoods[self.here]
+        return 0.0 if found is None else float(found[column])
+
+    def learned_place(self, column: int) -> tuple[int, int]:
+        learned = self.looking.book.learned
+        return learned.place(self.text, column) if learned else (0, len(self.text.norm))
 
     def anchored(self, anchor: Anchor, span: Span) -> bool:
         """Enough hits of the anchor's rules within reach; in the hit's own turn their order decides."""
@@ -335,6 +349,8 @@ def _best(cluster: list[Span], view: _View, rule: Rule) -> list[Hit]:
 def _spared(span: Span, view: _View, unless: Unless) -> float | None:
     """The product of the soft exceptions that apply; None where one takes the hit away."""
     text, role = view.text, view.turn.role
+    if unless.unlikely is not None and view.likelihood(unless.unlikely[0]) < unless.unlikely[1]:
+        return None
     if not span.wordless:
         if unless.name and _is_name(span, view):
             return None

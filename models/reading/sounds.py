@@ -9,16 +9,10 @@ automaton as further spellings of the phrase, because an automaton knows no edit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
-from models.reading.text import syllable
+from models.mandarin import code, confusion, syllable
 
-_INITIALS = ("zh", "ch", "sh", "b", "p", "m", "f", "d", "t", "n", "l", "g", "k", "h", "j", "q", "x", "r", "z", "c", "s", "y", "w")
-_COARSE_INITIAL = {"n": "l", "zh": "z", "ch": "c", "sh": "s", "f": "h"}
-_NASAL = {"ang": "an", "eng": "en", "ing": "in", "iang": "ian", "uang": "uan"}
 _NEVER_DROPPED = frozenset("不没别未无非")  # dropping one of these turns the meaning round
-_CODES: dict[str, str] = {}
-_FIRST_CODE = 0xE000  # private use area: 6,400 codes, Mandarin has some 400 syllables
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +29,6 @@ class Distance:
         return max(0.0, 1.0 - 0.1 * self.confusions - 0.2 * self.edits - 0.3 * self.share)
 
 
-@lru_cache(maxsize=4096)
-def split(sound: str) -> tuple[str, str]:
-    """Initial and final of a toneless syllable; ("", itself) where it has no initial or is no syllable."""
-    for initial in _INITIALS:
-        if sound.startswith(initial) and len(sound) > len(initial):
-            return initial, sound[len(initial) :]
-    return "", sound
-
-
-@lru_cache(maxsize=32768)
-def code(char: str) -> str:
-    """The coarse code of a character: equal for characters whose syllables a recogniser may confuse."""
-    initial, final = split(syllable(char))
-    if initial in ("f", "h") and final.startswith("u") and len(final) > 1:
-        final = {"ui": "ei", "un": "en"}.get(final, final[1:])
-    key = _COARSE_INITIAL.get(initial, initial) + "-" + _NASAL.get(final, final)
-    if key not in _CODES:
-        _CODES[key] = chr(_FIRST_CODE + len(_CODES)) if len(_CODES) < 6000 else "\uffff"
-    return _CODES[key]
-
-
 class _CodeTable(dict[int, str]):
     def __missing__(self, point: int) -> str:
         self[point] = value = code(chr(point))
@@ -68,34 +41,6 @@ _TABLE = _CodeTable()
 def codes(bare: str) -> str:
     """The coarse codes of a text, one a character."""
     return bare.translate(_TABLE)
-
-
-@lru_cache(maxsize=65536)
-def confusion(heard: str, meant: str) -> int | None:
-    """How many usual confusions lie between two toneless syllables; None where the two are not confused."""
-    if heard == meant:
-        return 0
-    (i1, f1), (i2, f2) = split(heard), split(meant)
-    count = 0
-    if {i1, i2} == {"f", "h"}:
-        count += 1
-        f1, f2 = _after_f(i1, f1), _after_f(i2, f2)
-    elif i1 != i2:
-        if _COARSE_INITIAL.get(i1, i1) != _COARSE_INITIAL.get(i2, i2) or not i1 or not i2:
-            return None
-        count += 1
-    if f1 != f2:
-        if _NASAL.get(f1, f1) != _NASAL.get(f2, f2):
-            return None
-        count += 1
-    return count
-
-
-def _after_f(initial: str, final: str) -> str:
-    """飞 fei and 灰 hui, 分 fen and 昏 hun, 发 fa and 花 hua are confused: the finals as they stand after f."""
-    if initial == "h" and final.startswith("u") and len(final) > 1:
-        return {"ui": "ei", "un": "en"}.get(final, final[1:])
-    return final
 
 
 def spellings(phrase: str, edits: bool = True) -> set[str]:

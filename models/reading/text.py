@@ -3,30 +3,21 @@
 Nothing here ever raises on dirty text: what cannot be read is dropped and the rest is read. The surprising choice is that there are two
 normal forms. `norm` keeps punctuation (，。！？；：" and space) for regexes, clauses and jieba; `bare` has none, and `breaks` says how
 strong the pause before each of its characters was, because a recogniser's commas are guesses and phrases must be found across them.
-This is the only file that imports jieba or pypinyin.
 """
 
 from __future__ import annotations
 
 import html
-import logging
 import math
 import re
 import unicodedata
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from opencc import OpenCC
 
-with warnings.catch_warnings():  # jieba (frozen since 2020) warns of pkg_resources and of its own escapes
-    warnings.simplefilter("ignore")
-    import jieba
-from pypinyin.constants import PINYIN_DICT
-from pypinyin.contrib.tone_convert import to_normal
-
-jieba.setLogLevel(logging.ERROR)
+from models.mandarin import tokenizer
 
 SOFT, HARD = 1, 2  # strength of a pause: inside a sentence, between sentences
 HARD_MARKS = frozenset("。！？；")
@@ -309,22 +300,13 @@ def pieces(text: Text, hard_only: bool) -> list[tuple[int, int]]:
 
 
 _RAREST = 3  # the least count in jieba's list that says anything
-_OWN_WORD = 10_000  # count given to a rule book's own words; jieba's commonest words have some 100,000, 发抖 has 200
 
 
 class Cutter:
     """jieba with a rule book's own words. `cut` gives the words of a normal text as offsets."""
 
     def __init__(self, words: Iterable[str] = ()) -> None:
-        self._tokenizer = _base_tokenizer()
-        own = sorted({w for w in words if len(w) > 1})
-        if own:
-            base, self._tokenizer = self._tokenizer, jieba.Tokenizer()
-            self._tokenizer.FREQ = dict(base.FREQ)
-            self._tokenizer.total = base.total
-            self._tokenizer.initialized = True
-            for word in own:
-                self._tokenizer.add_word(word, max(_OWN_WORD, base.FREQ.get(word) or 0))
+        self._tokenizer = tokenizer(frozenset(w for w in words if len(w) > 1))
 
     def cut(self, norm: str) -> list[tuple[int, int]]:
         """(start, end) of every word. Without the HMM: guessed words would hide phrases, and single characters hide nothing."""
@@ -337,26 +319,3 @@ class Cutter:
     def rarity(self, word: str) -> float:
         """How rare a word is in Mandarin at large, in nats: -log of its share of jieba's counts; of none, that of its rarest."""
         return math.log(self._tokenizer.total / max(self._tokenizer.FREQ.get(word) or 0, _RAREST))
-
-
-@lru_cache(maxsize=1)
-def _base_tokenizer() -> jieba.Tokenizer:
-    """Read from jieba's own list. Its `initialize` would unmarshal a cache from the temporary folder, where anybody may write."""
-    tokenizer = jieba.Tokenizer()
-    tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
-    tokenizer.initialized = True
-    return tokenizer
-
-
-# ---- pinyin ----
-
-_SPOKEN = dict(zip("0123456789", "零一二三四五六七八九", strict=True))
-
-
-@lru_cache(maxsize=32768)
-def syllable(char: str) -> str:
-    """Toneless pinyin of a character's commonest reading (`nv` for 女); digits as they are read; anything else is itself."""
-    readings = PINYIN_DICT.get(ord(_SPOKEN.get(char, char)))
-    if not readings:
-        return char
-    return to_normal(readings.split(",")[0]).replace("ü", "v")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reading.sounds import codes, confusion, distance, recogniser_factor, spellings, split
-from models.reading.text import syllable
+from models.mandarin import confusion, split, syllable
+from models.reading.sounds import codes, distance, recogniser_factor, spellings
 
 
 @pytest.mark.parametrize(

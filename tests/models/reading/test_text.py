@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reading.text import HARD, SOFT, Cutter, clause_span, normal_phrase, normalise, pieces, sentence_span, syllable
+from models.mandarin import syllable
+from models.reading.text import HARD, SOFT, Cutter, clause_span, normal_phrase, normalise, pieces, sentence_span
 
 MESSY = st.text(
     st.one_of(
