@@ -31,4 +31,4 @@ class HearingSettings:
     pipeline: str = "pyannote/speaker-diarization-community-1"
     role_bar: float = 0.6
     wording: bool = True
-    folder: Path | None = field(default=None, metadata={"operation": True})
+    folder: Path | None = field(default=None, compare=False, metadata={"operation": True})

@@ -237,14 +237,19 @@ def load_wording(examples: Path | None, hotwords: Path | None) -> Wording | None
                 sentences += [t["text"] for t in json.loads(line)["turns"]] if line.strip() else []
             except (ValueError, KeyError, TypeError) as error:
                 raise ConfigError(f"{path}:{number}: no JSON object with turns of role and text ({type(error).__name__})") from error
-    words = []
-    if hotwords is not None and hotwords.is_file():
-        for number, line in enumerate(hotwords.read_text(encoding="utf-8").splitlines(), 1):
-            word = line.partition("#")[0].strip()
-            if word and (len(word) < 2 or not all(map(_HAN.fullmatch, word))):
-                raise ConfigError(f"{hotwords}:{number}: {word!r} is no hotword; write Chinese characters, two or more, as they are spoken")
-            words += [word] if word else []
+    words = read_hotwords(hotwords) if hotwords is not None and hotwords.is_file() else []
     return Wording(sentences, words) if sentences else None
+
+
+def read_hotwords(path: Path) -> list[str]:
+    """A list of hotwords, one a line, # begins a comment. Raises ConfigError with file and line."""
+    words = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        word = line.partition("#")[0].strip()
+        if word and (len(word) < 2 or not all(map(_HAN.fullmatch, word))):
+            raise ConfigError(f"{path}:{number}: {word!r} is no hotword; write Chinese characters, two or more, as they are spoken")
+        words += [word] if word else []
+    return words
 
 
 @lru_cache(maxsize=65536)

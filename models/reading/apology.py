@@ -120,8 +120,10 @@ def _weigh(scan: Look, index: int, marks: Mapping[str, list[Hit]], brushed: bool
     _, high = clause_span(text, end, end)
     first, last = text.original_span(low, high)
     components = tuple((name, found[name]) for name in COMPONENTS if name in found)
-    match, meant = max(((h.score, h.match, h.meant) for h in cues), default=(0.0, "similar", None), key=lambda x: x[0])[1:]
-    return Weighed(index, first, last, low, high, components, brushed or "refusal" in marks, min(1.0, tie[0] / 4.0), _repeats(turn.text, said), match, meant)
+    surest = max(cues, key=lambda h: h.score, default=None)
+    heard: tuple[Match, str | None] = (surest.match, surest.meant) if surest else ("similar", None)
+    refused = brushed or "refusal" in marks
+    return Weighed(index, first, last, low, high, components, refused, min(1.0, tie[0] / 4.0), _repeats(turn.text, said), *heard)
 
 
 def _learned_span(scan: Look, index: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,7 @@ def test_every_block_compiles(tmp_path: Path, block: str) -> None:
                 f"  - {{id: {kind}.{n}, phrases: [很久以前], examples: {{hit: [很久以前], miss: [y]}}}}\n" for n in names
             )
             write(tmp_path, text, "", name=f"more-{kind}")
+    shutil.copy(Path(__file__).resolve().parents[3] / "configs" / "learned.npz", tmp_path)
     book, problems = read_book(tmp_path)
     assert book is not None, "\n".join(map(str, problems))
 
