@@ -205,9 +205,11 @@ class HearingEars:
         present = sorted({v for v, _, _ in said})
         if not present:
             return [], 0.0
-        sides = [
-            Side(tuple(written(w) for v, _, w in said if v == k), next(voices[k].spans[s][0] for v, s, _ in said if v == k), voices[k].channel) for k in present
-        ]
+        sides = []
+        for k in present:
+            texts = tuple(written(w) for v, _, w in said if v == k)
+            first_s = next(voices[k].spans[s][0] for v, s, _ in said if v == k)
+            sides.append(Side(texts, first_s, voices[k].channel, self._wording.like_company(texts) if self._wording else 0.0))
         agent, sure = agent_side(sides, recording.direction, recording.agent_channel)
         confidence = 0.5 + (sure - 0.5) * (0.5 + 0.5 * clear)
         roles: dict[tuple[int, int], Role] = {}

@@ -45,6 +45,7 @@ FIRST_SPEAKER = 1.2  # nats: on an inbound call the agent speaks first
 FIRST_CHANNEL = 0.6  # nats: most recorders put the agent on the first channel
 KNOWN_CHANNEL = 4.0  # nats in favour of the manifest, which decides; words against it lower the confidence
 TEMPER = 0.45  # what a nat of words is worth: cues come in clusters, and recognition errs
+PUT, MOST_PUT = 0.1, 1.5  # what a nat of how it is put is worth, and the most that it may be worth
 NEW_VOICE_GAP = 0.09  # similarity gap above which another voice has taken over (see speakers.new_voice)
 MOST_ANNOUNCED = 2  # turns an announcement takes
 FEWEST_LEFT = 3  # turns the agent has after it
@@ -55,22 +56,23 @@ CUED_GAP = 0.06  # the same, where its words say so too
 @dataclass(frozen=True, slots=True)
 class Side:
     """One side of a call before roles. texts: its turns' texts in order. first_s: when it first speaks. channel: of a
-    stereo recording, else None."""
+    stereo recording, else None. like_company: nats by which its words are likelier the company's (see wording.like_company)."""
 
     texts: tuple[str, ...] = field(repr=False)
     first_s: float
     channel: int | None = None
+    like_company: float = 0.0
 
 
 def agent_side(sides: Sequence[Side], direction: str | None = None, agent_channel: int | None = None) -> tuple[int, float]:
     """Index of the agent's side and the confidence in it (0.5–1). One side alone is judged by its words."""
     if len(sides) == 1:
-        logit = TEMPER * agentness(sides[0].texts) + (0.0 if sides[0].channel is None else (FIRST_CHANNEL if sides[0].channel == 0 else -FIRST_CHANNEL))
+        logit = _worded(sides[0]) + (0.0 if sides[0].channel is None else (FIRST_CHANNEL if sides[0].channel == 0 else -FIRST_CHANNEL))
         return (0 if logit >= 0 else -1), _sure(logit)
     first = min(range(len(sides)), key=lambda i: sides[i].first_s)
     scores = []
     for i, s in enumerate(sides):
-        score = TEMPER * agentness(s.texts)
+        score = _worded(s)
         if direction != "outbound":
             score += FIRST_SPEAKER if i == first else 0.0
         score += FIRST_CHANNEL if s.channel == 0 else 0.0
@@ -80,6 +82,11 @@ def agent_side(sides: Sequence[Side], direction: str | None = None, agent_channe
         return known, _sure(max(0.0, scores[known] + KNOWN_CHANNEL - max(x for i, x in enumerate(scores) if i != known)))
     order = sorted(range(len(scores)), key=lambda i: -scores[i])
     return order[0], _sure(scores[order[0]] - scores[order[1]])
+
+
+def _worded(side: Side) -> float:
+    """Nats that a side's words are worth: telling ones, and how they are put as a whole."""
+    return TEMPER * agentness(side.texts) + max(-MOST_PUT, min(MOST_PUT, PUT * side.like_company))
 
 
 def agentness(texts: Sequence[str]) -> float:

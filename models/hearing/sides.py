@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.hearing.audio import FRAME_S, Samples, levels_db
+from models.hearing.audio import FRAME_S, SAMPLE_RATE_HZ, Samples, levels_db
 from models.hearing.segmentation import FRAME_STEP_S, Activity
 from models.hearing.speakers import constant_runs, edge_s
 
@@ -26,6 +26,10 @@ SMOOTH_S = 0.11
 TAIL_DB = 1.0  # breath and room sound around speech belong to the turn while they lift the channel's noise by this
 TAIL_SMOOTH_S = 0.21
 TAIL_S = 0.7
+NOISY_DB = 20.0  # where speech stands out less than this, its quiet edges are below the line's noise
+ROOM_HZ = (60.0, 200.0)  # there a room is louder than a line, whose noise is white
+ROOM_DB, ROOM_SMOOTH_S = 2.5, 0.31
+BLOCK = 1 << 20  # samples filtered at a time
 JOIN_S = 0.6
 SHORTEST_S = 0.15
 
@@ -46,8 +50,25 @@ def own_speech(channels: Sequence[Samples], activities: Sequence[Activity], join
         others = np.max([q[at] for j, q in enumerate(quick) if j != k], axis=0) if len(channels) > 1 else np.full(len(p), -200.0)
         own = quick[k][at] > others - LEAK_DB
         speaks = (p > SPEECH) & (quick[k][at] > np.percentile(quick[k], FLOOR_PERCENTILE) + ABOVE_FLOOR_DB) & own
-        sounds = (slow[k][at] > np.percentile(slow[k], FLOOR_PERCENTILE) + TAIL_DB) & own
-        out.append(join([s for s in _spans(speaks, sounds) if s[1] - s[0] >= SHORTEST_S], join_s))
+        sounds = slow[k][at] > np.percentile(slow[k], FLOOR_PERCENTILE) + TAIL_DB
+        if np.percentile(quick[k], 95) - np.percentile(quick[k], FLOOR_PERCENTILE) < NOISY_DB:
+            room = smooth_db(levels_db(_band(channels[k], *ROOM_HZ)), ROOM_SMOOTH_S)
+            sounds |= room[at] > np.percentile(room, FLOOR_PERCENTILE) + ROOM_DB
+        out.append(join([s for s in _spans(speaks, sounds & own) if s[1] - s[0] >= SHORTEST_S], join_s))
+    return out
+
+
+def _band(sound: Samples, low_hz: float, high_hz: float) -> Samples:
+    """The part of a (time,) sound between two frequencies, block by block, so that memory does not grow with hours."""
+    out = np.empty_like(sound)
+    margin = SAMPLE_RATE_HZ
+    for start in range(0, len(sound), BLOCK):
+        end = min(len(sound), start + BLOCK)
+        a, b = max(0, start - margin), min(len(sound), end + margin)
+        spectrum = np.fft.rfft(sound[a:b])
+        hz = np.fft.rfftfreq(b - a, 1.0 / SAMPLE_RATE_HZ)
+        spectrum[(hz < low_hz) | (hz > high_hz)] = 0.0
+        out[start:end] = np.fft.irfft(spectrum, b - a)[start - a : end - a]
     return out
 
 

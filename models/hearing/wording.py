@@ -37,6 +37,8 @@ WIDTH = 10  # spellings kept while going through a span
 HOTWORD = 1.5  # log-probability a character that a hotword gets for being one
 COMMON_CHAR = 3000  # count in jieba's words from which a character is offered though the calls' sentences lack it
 FEWEST_COUNTS = 10  # rarer words of jieba's list teach nothing
+TELLING = 4.0  # the most that one turn says about whose side it is on
+RARE = 1e-6
 EDGE = "^"
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _NOT_WORD = re.compile(r"[^\w]|_")
@@ -126,10 +128,15 @@ class Offered:
 class Wording:
     """What people say in calls, and which hotwords matter. version: content hash. Safe to share between threads."""
 
-    def __init__(self, sentences: Sequence[str], hotwords: Sequence[str] = (), counts: Mapping[str, int] | None = None) -> None:
-        """sentences: as said, punctuation is ignored. hotwords: Chinese words of two characters and more. counts: a general word list."""
-        bare = [_NOT_WORD.sub("", s.lower()) for s in sentences]
-        self._calls = Grams([s for s in bare if s])
+    def __init__(
+        self, by_company: Sequence[str], by_customers: Sequence[str] = (), hotwords: Sequence[str] = (), counts: Mapping[str, int] | None = None
+    ) -> None:
+        """by_company, by_customers: sentences as said, punctuation is ignored. hotwords: Chinese words of two characters and more. counts: a general
+        word list."""
+        sides = [[b for s in said if (b := _bare(s))] for said in (by_company, by_customers)]
+        bare = [s for side in sides for s in side]
+        self._calls = Grams(bare)
+        self._company, self._customers = (Grams(side) for side in sides)
         self._words = Words(word_counts() if counts is None else counts)
         self.hotwords = tuple(dict.fromkeys(w for w in hotwords if len(w) > 1 and all(map(_HAN.fullmatch, w))))
         digest = hashlib.sha256("\n".join([*bare, "", *self.hotwords]).encode("utf-8"))
@@ -155,6 +162,18 @@ class Wording:
             known = math.log(CALLS * self._calls.probability(char, context) + (1 - CALLS) * self._words.probability(char, context))
             self._log[key] = known
         return known
+
+    def like_company(self, texts: Iterable[str]) -> float:
+        """How much likelier the company's side says such turns than a customer: log-probability ratio, at most 4 a turn, summed."""
+        return sum(max(-TELLING, min(TELLING, self._ratio(_bare(text)))) for text in texts)
+
+    def _ratio(self, bare: str) -> float:
+        said = EDGE * (ORDER - 1) + bare + "$"
+        total = 0.0
+        for i in range(ORDER - 1, len(said)):
+            before = said[i - ORDER + 1 : i]
+            total += math.log((self._company.probability(said[i], before) + RARE) / (self._customers.probability(said[i], before) + RARE))
+        return total
 
     def offers(self, char: str) -> tuple[Offered, ...]:
         """Characters that sound like one, itself left out."""
@@ -230,15 +249,16 @@ def load_wording(examples: Path | None, hotwords: Path | None) -> Wording | None
 
     Raises ConfigError with file and line.
     """
-    sentences = []
+    said: dict[bool, list[str]] = {True: [], False: []}
     for path in sorted(examples.glob("*.jsonl")) if examples is not None else ():
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             try:
-                sentences += [t["text"] for t in json.loads(line)["turns"]] if line.strip() else []
+                for turn in json.loads(line)["turns"] if line.strip() else ():
+                    said[turn["role"] != "customer"].append(turn["text"])
             except (ValueError, KeyError, TypeError) as error:
                 raise ConfigError(f"{path}:{number}: no JSON object with turns of role and text ({type(error).__name__})") from error
     words = read_hotwords(hotwords) if hotwords is not None and hotwords.is_file() else []
-    return Wording(sentences, words) if sentences else None
+    return Wording(said[True], said[False], words) if said[True] or said[False] else None
 
 
 def read_hotwords(path: Path) -> list[str]:
@@ -250,6 +270,10 @@ def read_hotwords(path: Path) -> list[str]:
             raise ConfigError(f"{path}:{number}: {word!r} is no hotword; write Chinese characters, two or more, as they are spoken")
         words += [word] if word else []
     return words
+
+
+def _bare(text: str) -> str:
+    return _NOT_WORD.sub("", text.lower())
 
 
 @lru_cache(maxsize=65536)

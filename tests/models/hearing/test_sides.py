@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.hearing import sides
 from models.hearing.audio import SAMPLE_RATE_HZ
 from models.hearing.segmentation import FRAME_STEP_S, FRAMES, WINDOW_S, Activity, window_starts
 from models.hearing.sides import intersect_s, join, own_speech
@@ -75,3 +77,25 @@ def test_two_who_speak_at_once_both_have_the_floor() -> None:
     channels = [(0.1 * rng.standard_normal(n) * o + 0.0004 * rng.standard_normal(n)).astype(np.float32) for o in on]
     spans = own_speech(channels, [heard(o[::160].astype(np.float32)) for o in on])
     assert abs(intersect_s(spans[0], spans[1]) - 2.0) < 0.3
+
+
+def test_a_noisy_line_hides_quiet_edges_but_not_the_rooms_low_frequencies() -> None:
+    """Each turn begins and ends in room rumble below the line's noise; on a quiet line the same rumble is no speech of its own accord."""
+    rng = np.random.default_rng(5)
+    n = 40 * SAMPLE_RATE_HZ
+    t = np.arange(n) / SAMPLE_RATE_HZ
+    speaks, there = (t > 5) & (t < 12), (t > 4.5) & (t < 12.5)
+    rumble = 0.0025 * sum(np.sin(2 * np.pi * hz * t + hz) for hz in (80, 110, 150))
+    loud = 0.05 * rng.standard_normal(n) * speaks
+    channels = [(loud + rumble * there + 0.008 * rng.standard_normal(n)).astype(np.float32), (0.0004 * rng.standard_normal(n)).astype(np.float32)]
+    heard_by_network = [heard(x[::160].astype(np.float32)) for x in (speaks, np.zeros(n))]
+    ((start, end),), other = own_speech(channels, heard_by_network)
+    assert abs(start - 4.5) < 0.2 and abs(end - 12.5) < 0.2 and other == []
+
+
+def test_a_band_is_the_same_however_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = np.random.default_rng(6).standard_normal(5 * SAMPLE_RATE_HZ).astype(np.float32)
+    whole = sides._band(sound, 60.0, 200.0)
+    monkeypatch.setattr(sides, "BLOCK", 2 * SAMPLE_RATE_HZ)
+    cut = sides._band(sound, 60.0, 200.0)
+    assert np.abs(whole - cut)[SAMPLE_RATE_HZ // 4 : -SAMPLE_RATE_HZ // 4].max() < 0.05 * np.abs(whole).max()

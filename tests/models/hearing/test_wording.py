@@ -18,7 +18,7 @@ from models.hearing.wording import Grams, Wording, load_wording, read_hotwords, 
 
 SAID = ["我的手机号您记一下", "手机坏了", "请您按一键", "我要去消协投诉你们", "消协的电话我有", "快递到了没有", "您的快递放在门口"]
 COUNTS = {"手机": 900, "手": 2000, "机": 500, "鸡": 300, "快递": 800, "一": 9000, "按": 900, "案": 700, "小": 5000, "鞋": 400, "小鞋": 50, "的": 90000}
-LANGUAGE = Wording(SAID, ["消协"], COUNTS)
+LANGUAGE = Wording(SAID[:1], SAID[1:], ["消协"], COUNTS)
 
 
 def heard(text: str, probability: float = 0.5) -> list[Spoken]:
@@ -90,8 +90,15 @@ def test_probabilities_of_what_may_follow_sum_to_one_at_most(before: str) -> Non
 
 
 def test_the_version_tells_sentences_and_hotwords_apart() -> None:
-    versions = {Wording(SAID, [], COUNTS).version, Wording(SAID, ["消协"], COUNTS).version, Wording(SAID[1:], ["消协"], COUNTS).version}
+    versions = {Wording(SAID, [], [], COUNTS).version, Wording(SAID, [], ["消协"], COUNTS).version, Wording(SAID[1:], [], ["消协"], COUNTS).version}
     assert len(versions) == 3
+
+
+def test_whose_side_says_such_things() -> None:
+    language = Wording(["请您稍等我帮您查", "您好请问有什么可以帮您"], ["你们怎么还没给我退钱", "我要投诉你们"], [], COUNTS)
+    assert language.like_company(["请您稍等"]) > 1 > -1 > language.like_company(["你们怎么还没退钱"])
+    assert abs(language.like_company(["请您稍等我帮您查" * 9])) <= wording.TELLING
+    assert language.like_company([]) == 0.0
 
 
 def test_files_are_read_and_refused_with_their_line(tmp_path: Path) -> None:
