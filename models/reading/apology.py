@@ -21,6 +21,7 @@ WEIGHED = ("responsibility", "repair", "empathy", "naming", "commitment")  # in 
 COMPONENTS = (*WEIGHED, "explanation")
 LIKE = 0.5  # likelihood from which labelled examples alone make an apology
 UNLIKE = 0.05  # and below which they unmake one
+SHORT = 16  # characters of a turn that has no room for the two things a warm apology needs, unless they were found
 SOFT_TIE = 2  # words of the caller's own complaint that make a turn name it
 # Words too common in any call to tie an apology to a complaint.
 _COMMON = """
@@ -95,6 +96,8 @@ def _settled(w: Weighed, claim: Moment | None, like: Mapping[str, float], scan: 
         return claim
     if claim is not None and like[claim.type] >= LIKE / 2:
         return claim  # both are likely: the components know better
+    if best == "warm" and len(w.kinds) < 2 and len(scan.texts[w.turn].bare) < SHORT:
+        return claim  # 您是我们的大客户: ours, and no fault
     return _moment(w, best, round(0.5 + 0.4 * (like[best] - LIKE) / (1 - LIKE), 3), f"apology.{best}.learned", "similar", scan)
 
 
