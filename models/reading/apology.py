@@ -21,6 +21,8 @@ WEIGHED = ("responsibility", "repair", "empathy", "naming", "commitment")  # in 
 COMPONENTS = (*WEIGHED, "explanation")
 LIKE = 0.5  # likelihood from which labelled examples alone make an apology
 UNLIKE = 0.05  # and below which they unmake one
+_THANKS = re.compile(r"(?:感谢|谢谢|多谢)[^，。！？；]{0,4}(?:谅解|理解|体谅|包涵|支持|配合)")
+SHORT = 16  # characters of a turn that has no room for the two things a warm apology needs, unless they were found
 SOFT_TIE = 2  # words of the caller's own complaint that make a turn name it
 # Words too common in any call to tie an apology to a complaint.
 _COMMON = """
@@ -95,6 +97,10 @@ def _settled(w: Weighed, claim: Moment | None, like: Mapping[str, float], scan: 
         return claim
     if claim is not None and like[claim.type] >= LIKE / 2:
         return claim  # both are likely: the components know better
+    if best == "warm" and len(w.kinds) < 2 and len(scan.texts[w.turn].bare) < SHORT:
+        return claim  # 您是我们的大客户: ours, and no fault
+    if claim is None and not w.kinds and _THANKS.search(scan.texts[w.turn].norm):
+        return None
     return _moment(w, best, round(0.5 + 0.4 * (like[best] - LIKE) / (1 - LIKE), 3), f"apology.{best}.learned", "similar", scan)
 
 

@@ -2,7 +2,8 @@
 
 In: the look at a call. Out: ask_again moments. What was given is read from the customer's own turns — said outright (订单号
 七七四六零一) or in answer to a question — so a first question is never one, however often it is put in other calls. A
-request to confirm (尾号是一八八四对吗) or to say again what was not heard is no ask_again either.
+request to confirm (尾号是一八八四对吗) or to say again what was not heard is no ask_again either. The surest sign is the answer:
+whoever is asked again says so (刚才不是说了吗), or gives, word for word, what they gave before. Whoever is asked for the first time does neither.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from models.reading.rules import Look
-from models.reading.text import clause_span
+from models.reading.text import Text, clause_span
 from models.records import Moment
 
 _NUMBER = r"[a-z0-9零一二三四五六七八九幺两]{3,}"
@@ -100,7 +101,24 @@ _NO_QUESTION = re.compile(r"(?:查到|看到|收到|发到|发给|短信|发送|
 _FULL_NAME = re.compile(
     r"(?:我叫|我是|姓名(?:是|：)?|名字(?:是|叫)?|收[货件]人(?:是|叫)?|机主(?:是|叫)?|户主(?:是|叫)?|持卡人(?:是|叫)?|孩子叫|学员(?:叫|是))[\u4e00-\u9fa5]{2,4}"
 )
+_NO_ISSUE = re.compile(r"不用|不必|怎么了|^[你您]再说一遍|声音|慢")
 _SAYS_FIRST = re.compile(r"工号|我的|我姓|我叫")
+UNLIKE = 0.03  # likelihood by labelled examples below which no slot makes a moment
+UNLIKE_ANSWERED = 0.01  # and below which no answer does
+LIKE_UNANSWERED = 0.4  # from which labelled examples alone make one, where the call has no answer to tell by
+_QUESTION = re.compile(
+    r"[？]|什么|多少|哪|几|谁|来着|吗|呢|(?:报|念|说|讲|留|提供|告诉|重复|传|发|给)[^，。！？；]{0,4}(?:一下|一遍|一次|下|个|我)|再[^，。！？；]{0,4}(?:报|念|说|讲|留|传|发|来一)"
+)
+_TOLD = re.compile(
+    r"(?:刚(?!好)|(?<=我)才|(?<=们)才|开头|一开始|一上来|[一头]句|张嘴|开口|话音|嘴巴|合着|前面)[^，。！？；]{0,8}?(?:说|报|念|给|讲|告诉|发|传|登记|答|交代|留|问|填|拍|录|落)|"
+    r"不是[^，。！？；]{0,6}(?:说|报|念|给|讲|发|传)[^，。！？；]{0,4}(?:过|了)|(?:我|都|也|已经|早就)(?:说|讲|报|念|发|传|拍|填)(?:过|了|完)(?!修)|(?:又|还|再)(?:来)?(?:问|要我|让我|叫我)|"
+    r"第[二三四五六几]遍|(?:说|讲|报|念|问)(?:了|过|你)?[^，。！？；]{0,6}(?:遍|道)|听不进|复读|你没听|没在听|[开一头第]+句(?:话)?[，。！？]"
+)
+_TOLD_ELSEWHERE = re.compile(
+    r"(?:周|礼拜|星期)[一二三四五六日天][^，。！？；]{0,6}(?:打|报|跳)|上次|上回|上周|上个?月|上礼拜|上星期|昨天|前天|同事|前两次|(?:打|来|反映|催)[^，。！？；]{0,4}[几两二三四五六七八九十]+[次回]"
+)
+_FILLERS = re.compile(r"[我你您他她们的了吗呢啊吧就都也还没这那么什怎要说好对行可以不嗯喂谢哦噢哎唉先来去看让叫]|今天|现在|明天|退|知道")
+_DIGITS = str.maketrans("零一二三四五六七八九幺两〇", "0123456789120")
 
 
 def asked_again(scan: Look) -> tuple[Moment, ...]:
@@ -123,18 +141,79 @@ def asked_again(scan: Look) -> tuple[Moment, ...]:
         asked = _questions(text.norm)
         if "name" in asked and "name" not in given and "surname" in given and re.search(r"贵姓|称呼", text.norm):
             given.add("name")
-        for slot, (start, end) in sorted(asked.items(), key=lambda x: x[1]):
-            if slot in given and not _CONFIRMS.search(text.norm) and not _NOT_HEARD.search(text.norm):
-                low, high = clause_span(text, start, end)
-                first, last = text.original_span(low, high)
-                times = scan.clocks[i].times(first, last)
-                out.append(
-                    Moment(0, "conduct", "ask_again", turn.role, i, turn.text[first:last], first, last, "conduct.ask_again.given", 0.78, "context", 2,
-                           times[0] if times else None, times[1] if times else None)
-                )  # fmt: skip
-                break
+        place = _again(scan, i, asked, given)
+        if place is not None:
+            out.append(_moment(scan, i, *place))
         pending = set(asked)
     return tuple(out)
+
+
+def _again(scan: Look, i: int, asked: dict[str, tuple[int, int]], given: set[str]) -> tuple[int, int, float] | None:
+    """Where a company turn asks again, and how sure that is."""
+    norm = scan.texts[i].norm
+    if _CONFIRMS.search(norm) or _NOT_HEARD.search(norm):
+        return None
+    like = _likelihood(scan, i)
+    slots = sorted(span for slot, span in asked.items() if slot in given)
+    if slots and (like is None or like >= UNLIKE):
+        return (*slots[0], 0.78)
+    questions = [m.span() for m in _QUESTION.finditer(norm)]
+    if not questions or not any(turn.by_customer for turn in scan.call.turns[:i]):
+        return None
+    if i + 1 < len(scan.call.turns):
+        sure = scan.call.turns[i + 1].by_customer and (like is None or like >= UNLIKE_ANSWERED) and _answered_before(scan, i)
+    else:
+        sure = like is not None and like >= LIKE_UNANSWERED
+    return (*questions[-1], 0.8) if sure else None
+
+
+def _answered_before(scan: Look, i: int) -> bool:
+    """Whether the answer to turn i says that it was given before, or gives again what was."""
+    answer, question = scan.texts[i + 1], scan.texts[i]
+    if _TOLD.search(answer.norm) and not _TOLD_ELSEWHERE.search(answer.norm):
+        return True
+    earlier = [scan.texts[k] for k in range(i) if scan.call.turns[k].by_customer]
+    known, asked = " ".join(_figures(t) for t in earlier), _figures(question)
+    for run in _figures(answer).split():
+        if any(run[k : k + 3] in known and run[k : k + 3] not in asked for k in range(len(run) - 2)):
+            return True
+    return any(piece not in question.bare and any(piece in t.bare for t in earlier) for piece in _pieces(answer)[:2])
+
+
+def _figures(text: Text) -> str:
+    """Runs of three digits and letters or more, as said: 六零二，七七幺 → 602771."""
+    return " ".join(re.findall(r"[0-9a-z]{3,}", text.bare.translate(_DIGITS)))
+
+
+def _pieces(text: Text) -> list[str]:
+    """The clauses of an answer that say something of their own; what is spelled out (窗……台……上) is one."""
+    out: list[str] = []
+    single = False
+    for clause in re.findall(r"\w+", text.norm):
+        if single and len(clause) == 1:
+            out[-1] += clause
+        else:
+            out.append(re.sub(r"^(?:就是|是|在|姓|叫|哎|嗯)|(?:的|呀|啊|嘛)$", "", clause))
+            single = len(clause) == 1
+    return [piece for piece in out if 2 <= len(piece) <= 9 and not _FILLERS.search(piece)]
+
+
+def _likelihood(scan: Look, i: int) -> float | None:
+    """How like labelled examples of ask_again a turn is, 0–1; None without a learned model."""
+    learned, found = scan.book.learned, scan.likelihoods[i]
+    column = learned.column("conduct", "ask_again") if learned else None
+    return None if found is None or column is None else float(found[column])
+
+
+def _moment(scan: Look, i: int, start: int, end: int, score: float) -> Moment:
+    turn = scan.call.turns[i]
+    low, high = clause_span(scan.texts[i], start, end)
+    first, last = scan.texts[i].original_span(low, high)
+    times = scan.clocks[i].times(first, last)
+    return Moment(
+        0, "conduct", "ask_again", turn.role, i, turn.text[first:last], first, last, "conduct.ask_again.given", score, "context", 2,
+        times[0] if times else None, times[1] if times else None,
+    )  # fmt: skip
 
 
 def _questions(norm: str) -> dict[str, tuple[int, int]]:
@@ -145,6 +224,8 @@ def _questions(norm: str) -> dict[str, tuple[int, int]]:
             low = max(norm.rfind(mark, 0, m.start()) for mark in "，。！？；") + 1
             high = min((k for k in (norm.find(mark, m.end()) for mark in "，。！？；") if k >= 0), default=len(norm))
             clause = norm[low : high + 1]
+            if slot.name == "issue" and _NO_ISSUE.search(clause):
+                continue
             if slot.name == "issue" or (_ASKS.search(clause) and not _NO_QUESTION.search(clause) and not _SAYS_FIRST.search(norm[low : m.start()])):
                 found.setdefault(slot.name, m.span())
                 break
