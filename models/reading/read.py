@@ -21,6 +21,7 @@ from models.reading.triage import triage
 from models.records import HeardCall, Measures, Moment, Reading, Turn
 
 QUARREL = "grievance.quarrel.like"  # a mark of the rule book
+PLAIN = frozenset({"resolution.accepted.learned", "resolution.accepted.mended"})  # these have looked for a dispute themselves
 
 
 def read(call: HeardCall, book: RuleBook) -> Reading:
@@ -75,12 +76,8 @@ def _accepted_once(moments: Sequence[Moment], quarrel: int | None) -> list[Momen
     turn that sounds like one, where no rule is sure."""
     yes = sorted((m for m in moments if m.kind == "resolution" and m.asserted), key=lambda m: (m.turn, m.char_start))
     rest = [m for m in moments if m.kind != "resolution"]
-    hot = [m.turn for m in rest if m.asserted and m.role == "customer" and m.kind in ("escalation", "abuse")]
-    if not hot and quarrel is not None:
-        hot = [quarrel]
-    if not yes or not hot:
-        return rest
-    after = [m for m in yes if m.turn > max(hot)]
+    hot = max((m.turn for m in rest if m.asserted and m.role == "customer" and m.kind in ("escalation", "abuse")), default=quarrel)
+    after = [m for m in yes if m.rule_id in PLAIN] if hot is None else [m for m in yes if m.turn > hot]
     return [*rest, max(after, key=lambda m: m.score)] if after else rest
 
 
