@@ -20,6 +20,9 @@ from models.reading.rules import find, find_hits, look
 from models.reading.triage import triage
 from models.records import HeardCall, Measures, Moment, Reading, Turn
 
+QUARREL = "grievance.quarrel.like"  # a mark of the rule book
+PLAIN = frozenset({"resolution.accepted.learned", "resolution.accepted.mended"})  # these have looked for a dispute themselves
+
 
 def read(call: HeardCall, book: RuleBook) -> Reading:
     """Read one call. A call without turns reads as empty: flag none, priority 0, nothing measured."""
@@ -28,12 +31,13 @@ def read(call: HeardCall, book: RuleBook) -> Reading:
     warm = tuple(None if h is None else h.value for h in felt)
     scan = look(call, book)
     moments = list(find(call, book, warm, scan=scan))
-    apologised = apologies(scan, find_hits(call, book, warm, scan=scan), moments)
+    hits = find_hits(call, book, warm, scan=scan)
+    apologised = apologies(scan, hits, moments)
     sorry = {m.turn for m in apologised if m.type == "warm"}
     moments = [m for m in moments if not (m.kind == "conduct" and m.type == "empathy" and m.turn in sorry)]
     moments += [*apologised, *asked_again(scan)]
     moments = [replace(m, due_at=_due(m, call)) if m.type == "commit" else m for m in moments]
-    found = _ordered(_accepted_once(moments))
+    found = _ordered(_accepted_once(moments, min((hit.turn for hit in hits.get(QUARREL, ())), default=None)))
     heat = settle(felt, found, call.turns)
     verdict = triage(found, call.turns, heat)
     return Reading(
@@ -67,14 +71,13 @@ def _due(moment: Moment, call: HeardCall):
     return said if said is not None else due_at(call.turns[moment.turn].text, call.started_at)
 
 
-def _accepted_once(moments: Sequence[Moment]) -> list[Moment]:
-    """Giving in counts once a call: the plainest words after the last escalation, the first of equals; and only after a dispute."""
+def _accepted_once(moments: Sequence[Moment], quarrel: int | None) -> list[Moment]:
+    """Giving in counts once a call: the plainest words after the last escalation, the first of equals; and only after a dispute. quarrel: the first
+    turn that sounds like one, where no rule is sure."""
     yes = sorted((m for m in moments if m.kind == "resolution" and m.asserted), key=lambda m: (m.turn, m.char_start))
     rest = [m for m in moments if m.kind != "resolution"]
-    hot = [m.turn for m in rest if m.asserted and m.role == "customer" and m.kind in ("escalation", "abuse")]
-    if not yes or not hot:
-        return rest
-    after = [m for m in yes if m.turn > max(hot)]
+    hot = max((m.turn for m in rest if m.asserted and m.role == "customer" and m.kind in ("escalation", "abuse")), default=quarrel)
+    after = [m for m in yes if m.rule_id in PLAIN] if hot is None else [m for m in yes if m.turn > hot]
     return [*rest, max(after, key=lambda m: m.score)] if after else rest
 
 
