@@ -23,6 +23,7 @@ from models.records import HeardCall, Match, Role, Turn
 
 WHOLE = 5  # a stretch of so many characters is not asked for word boundaries: jieba errs more than the phrase
 JUST_LIKELY = 0.55
+SHORTEST = 4  # fewer characters are like anything
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 
 
@@ -286,7 +287,7 @@ def _regex(condition: Regex, view: View) -> list[Span]:
 def _likely(condition: Likely, view: View) -> list[Span]:
     """The clauses that speak for the type; just enough likeness is worth a little more than half, full likeness all."""
     p = view.likelihood(condition.column)
-    if p < condition.at_least:
+    if p < condition.at_least or len(view.text.bare) < SHORTEST:
         return []
     start, end = view.learned_place(condition.column)
     return [Span(start, end, JUST_LIKELY + (1 - JUST_LIKELY) * (p - condition.at_least) / (1 - condition.at_least + 1e-9), "similar")]
