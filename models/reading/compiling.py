@@ -276,8 +276,8 @@ class Compiler(Operators):
         match condition:
             case Phrases(chains):
                 return Triggers(chains)
-            case Regex(_, _, literals):
-                return None if literals is None else Triggers(literals=literals)
+            case Regex(_, _, branches):
+                return Triggers(literals=frozenset().union(*(b.needed[0] for b in branches))) if all(b.needed for b in branches) else None
             case Likely():
                 return Triggers(likely=frozenset({condition}))
             case AnyOf(parts) | NOf(_, parts):
