@@ -59,11 +59,7 @@ def read_examples(folder: Path) -> tuple[list[dict[str, Any]], str]:
             digest.update(line.encode("utf-8"))
             try:
                 snippet = json.loads(line)
-                for m in snippet["moments"]:
-                    if m["quote"] not in snippet["turns"][m["turn"]]["text"]:
-                        raise ValueError("a quote that does not stand in its turn")
-                    str(m["kind"]), str(m["type"])
-                [(t["role"], t["text"]) for t in snippet["turns"]]
+                _check(snippet)
             except (ValueError, KeyError, IndexError, TypeError) as error:
                 raise ConfigError(
                     f"examples/{path.name}:{number}: {error}; a line is call_id, turns (role, text), moments (turn, kind, type, quote)"
