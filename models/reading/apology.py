@@ -120,7 +120,8 @@ def _weigh(scan: Look, index: int, marks: Mapping[str, list[Hit]], brushed: bool
     _, high = clause_span(text, end, end)
     first, last = text.original_span(low, high)
     components = tuple((name, found[name]) for name in COMPONENTS if name in found)
-    match, meant = max(((h.score, h.match, h.meant) for h in cues), default=(0.0, "similar", None), key=lambda x: x[0])[1:]
+    best = max(cues, key=lambda h: h.score, default=None)
+    match, meant = (best.match, best.meant) if best else ("similar", None)
     return Weighed(index, first, last, low, high, components, brushed or "refusal" in marks, min(1.0, tie[0] / 4.0), _repeats(turn.text, said), match, meant)
 
 

@@ -8,7 +8,7 @@ loudness, no heat — makes a condition false, never an error.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
@@ -51,7 +51,7 @@ class View(Protocol):
     within: str
 
     def found(self, chains: frozenset[int]) -> Sequence[Found]: ...
-    def literals(self) -> set[int]: ...
+    def possible(self) -> Set[int]: ...
     def words(self) -> list[tuple[int, int]]: ...
     def text_of(self, turn: int) -> Text: ...
     def sound(self, name: str) -> float | None: ...
@@ -69,9 +69,11 @@ class Phrases:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One alternative of a regex. needed: sets of literals; of each set, one must stand in the turn, or the alternative cannot match there."""
+    """One alternative of a regex. number: its own among all of a rule book; needed: sets of literals, of each of which one must stand in the turn, or the
+    alternative cannot match there."""
 
     pattern: re.Pattern[str]
+    number: int
     needed: tuple[frozenset[int], ...] = ()
 
 
@@ -277,12 +279,12 @@ def _phrases(condition: Phrases, view: View) -> list[Span]:
 
 
 def _regex(condition: Regex, view: View) -> list[Span]:
-    here = view.literals()
-    possible = [b.pattern for b in condition.branches if not any(needed.isdisjoint(here) for needed in b.needed)]
+    numbers = view.possible()
+    possible = [b.pattern for b in condition.branches if b.number in numbers]
     if not possible:
         return []
     out = []
-    for m in possible[0].finditer(view.text.norm) if len(possible) == 1 else _leftmost(possible, view.text.norm):
+    for m in possible[0].finditer(view.text.norm) if len(possible) == 1 else leftmost(possible, view.text.norm):
         if m.end() == m.start():
             continue
         if condition.not_pattern is not None:
@@ -293,7 +295,7 @@ def _regex(condition: Regex, view: View) -> list[Span]:
     return out
 
 
-def _leftmost(branches: Sequence[re.Pattern[str]], said: str) -> Iterator[re.Match[str]]:
+def leftmost(branches: Sequence[re.Pattern[str]], said: str) -> Iterator[re.Match[str]]:
     """What the regex of these alternatives would match: from left to right, of two that begin at one place the earlier alternative."""
     coming = [(m.start(), i, m) for i, branch in enumerate(branches) if (m := branch.search(said)) is not None]
     while coming:

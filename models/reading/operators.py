@@ -47,7 +47,7 @@ CALL_KEYS = ("queue", "team", "direction", "layout", "agent_id")
 
 
 class Operators(Lexicons):
-    """Reads conditions. literals: the plain strings that regexes need in a text."""
+    """Reads conditions. literals: the plain strings that regexes need in a text; alternatives: how many regexes have in all."""
 
     def __init__(self, problems: list[Problem], learned: Learned | None = None) -> None:
         super().__init__(problems)
@@ -55,6 +55,7 @@ class Operators(Lexicons):
         self._type = ""  # kind/type of the rule that is being read
         self.literals: list[str] = []
         self._literal_ids: dict[str, int] = {}
+        self.alternatives = 0
         self._sounds_like = False
 
     def _operator(self, at: Where, value: Mapping[str, Any], name: str) -> Condition | None:
@@ -141,7 +142,8 @@ class Operators(Lexicons):
         branches = []
         for part in alternatives(pattern.pattern):
             needed = tuple(frozenset(map(self._literal, sorted(strings))) for strings in required_sets(part)[:NEEDED])
-            branches.append(Branch(re.compile(part, FLAGS), needed))
+            branches.append(Branch(re.compile(part, FLAGS), self.alternatives, needed))
+            self.alternatives += 1
         return Regex(pattern, exclusion, tuple(branches))
 
     def _pattern(self, at: Where, value: Any) -> re.Pattern[str] | None:
