@@ -83,7 +83,7 @@ def _like_examples(scan: Look, index: int) -> dict[str, float]:
     """How like labelled examples of each type a turn is, 0–1; empty without a learned model."""
     learned, found = scan.book.learned, scan.likelihoods[index]
     columns = {name: learned.column("apology", name) for name in ("formula", "warm")} if learned and found is not None else {}
-    return {name: float(found[column]) for name, column in columns.items() if found is not None and column is not None}
+    return {name: found[column] for name, column in columns.items() if found is not None and column is not None}
 
 
 def _settled(w: Weighed, claim: Moment | None, like: Mapping[str, float], scan: Look) -> Moment | None:

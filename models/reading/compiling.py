@@ -272,12 +272,12 @@ class Compiler(Operators):
                     )
 
     def _triggers(self, condition: Condition) -> Triggers | None:
-        """Chains, literals and likelihoods one of which every hit needs; None where there are none to tell."""
+        """Chains, alternatives of regexes and likelihoods one of which every hit needs; None where there are none to tell."""
         match condition:
             case Phrases(chains):
                 return Triggers(chains)
-            case Regex(_, _, literals):
-                return None if literals is None else Triggers(literals=literals)
+            case Regex(_, _, branches):
+                return Triggers(branches=frozenset(b.number for b in branches)) if all(b.needed for b in branches) else None
             case Likely():
                 return Triggers(likely=frozenset({condition}))
             case AnyOf(parts) | NOf(_, parts):

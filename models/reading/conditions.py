@@ -8,7 +8,7 @@ loudness, no heat — makes a condition false, never an error.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
@@ -52,7 +52,7 @@ class View(Protocol):
     within: str
 
     def found(self, chains: frozenset[int]) -> Sequence[Found]: ...
-    def has_any(self, literals: frozenset[int]) -> bool: ...
+    def possible(self) -> Set[int]: ...
     def words(self) -> list[tuple[int, int]]: ...
     def text_of(self, turn: int) -> Text: ...
     def sound(self, name: str) -> float | None: ...
@@ -69,12 +69,22 @@ class Phrases:
 
 
 @dataclass(frozen=True, slots=True)
-class Regex:
-    """literals: indices of strings one of which must stand in the turn; None where none is required."""
+class Branch:
+    """One alternative of a regex. number: its own among all of a rule book; needed: sets of literals, of each of which one must stand in the turn, or the
+    alternative cannot match there."""
 
     pattern: re.Pattern[str]
-    not_pattern: re.Pattern[str] | None = None
-    literals: frozenset[int] | None = None
+    number: int
+    needed: tuple[frozenset[int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """A regex and its outermost alternatives in their order."""
+
+    pattern: re.Pattern[str]
+    not_pattern: re.Pattern[str] | None
+    branches: tuple[Branch, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,10 +280,12 @@ def _phrases(condition: Phrases, view: View) -> list[Span]:
 
 
 def _regex(condition: Regex, view: View) -> list[Span]:
-    if condition.literals is not None and not view.has_any(condition.literals):
+    numbers = view.possible()
+    possible = [b.pattern for b in condition.branches if b.number in numbers]
+    if not possible:
         return []
     out = []
-    for m in condition.pattern.finditer(view.text.norm):
+    for m in possible[0].finditer(view.text.norm) if len(possible) == 1 else leftmost(possible, view.text.norm):
         if m.end() == m.start():
             continue
         if condition.not_pattern is not None:
@@ -282,6 +294,21 @@ def _regex(condition: Regex, view: View) -> list[Span]:
                 continue
         out.append(Span(m.start(), m.end(), 1.0, "pattern"))
     return out
+
+
+def leftmost(branches: Sequence[re.Pattern[str]], said: str) -> Iterator[re.Match[str]]:
+    """What the regex of these alternatives would match: from left to right, of two that begin at one place the earlier alternative."""
+    coming = [(m.start(), i, m) for i, branch in enumerate(branches) if (m := branch.search(said)) is not None]
+    while coming:
+        at, _, first = min(coming, key=lambda found: found[:2])
+        yield first
+        on = max(first.end(), at + 1)
+        later = []
+        for start, i, m in coming:
+            again = m if start >= on else branches[i].search(said, on)
+            if again is not None:
+                later.append((again.start(), i, again))
+        coming = later
 
 
 def _likely(condition: Likely, view: View) -> list[Span]:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
 
 from models.reading.measures import interrupts, said
@@ -163,9 +164,10 @@ def _again(text: str, earlier: Sequence[str]) -> float:
     return max((len(mine & _bigrams(e)) / len(mine) for e in earlier), default=0.0)
 
 
-def _bigrams(text: str) -> set[str]:
+@lru_cache(maxsize=256)  # each turn is compared with all after it
+def _bigrams(text: str) -> frozenset[str]:
     bare = re.sub(r"\W", "", text)
-    return {bare[i : i + 2] for i in range(len(bare) - 1)}
+    return frozenset(bare[i : i + 2] for i in range(len(bare) - 1))
 
 
 def _sound(mine: Sequence[Turn], turns: Sequence[Turn]) -> list[float | None]:

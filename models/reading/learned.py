@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import sys
+import zipfile
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,22 +23,70 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import ConfigError
-from models.reading.text import Text, pieces
+from models.reading.text import HARD, Text, pieces
 
 LONGEST = 4  # characters of an n-gram
 KEEP_CLAUSE = 0.3  # a clause beside the strongest one belongs to the quote if it speaks with this share of its weight
 BY_CUSTOMER = frozenset({"escalation", "resolution"})
 BY_COMPANY = frozenset({"apology", "conduct"})
 Vector = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.int64]
+_PLACE = 16  # bits of a character in the number of an n-gram
+_NOWHERE = 0xFFFF  # the code of all characters that no n-gram holds
+
+
+class Grams:
+    """The n-grams of a model, looked for in many texts at once. names: in the order of their code points, each once.
+
+    An n-gram is one number of four 16-bit places, one a character, so that a whole call's are found by one search in a sorted array.
+    """
+
+    __slots__ = ("_codes", "_keys", "names")
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        alphabet = sorted(set("".join(self.names)))
+        if len(alphabet) >= _NOWHERE or any(not 0 < len(name) <= LONGEST for name in self.names):
+            raise ValueError(f"n-grams are 1 to {LONGEST} characters long")
+        self._codes = np.full(sys.maxunicode + 1, _NOWHERE, np.uint16)
+        self._codes[[ord(c) for c in alphabet]] = np.arange(1, len(alphabet) + 1)
+        padded = np.array([self.names]).T if self.names else np.empty((0, 1), f"<U{LONGEST}")
+        points = padded.astype(f"<U{LONGEST}").view(np.uint32)
+        codes = np.where(points > 0, self._codes[points], 0).astype(np.uint64)
+        self._keys = (codes << np.array([_PLACE * (LONGEST - 1 - i) for i in range(LONGEST)], np.uint64)).sum(1, dtype=np.uint64)
+        if not (self._keys[1:] > self._keys[:-1]).all():
+            raise ValueError("n-grams stand in no order")
+
+    def found(self, bares: Sequence[str]) -> tuple[Numbers, Numbers]:
+        """Which text holds which n-gram, each pair once: numbers of texts and of n-grams, in this order."""
+        texts = [f"^{bare}$" for bare in bares]
+        points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+        whose = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+        codes = self._codes[points].astype(np.uint64)
+        keys = codes << np.uint64(_PLACE * (LONGEST - 1))
+        all_keys, all_whose = [keys], [whose]
+        for k in range(1, min(LONGEST, len(codes))):
+            keys = keys[:-1] | codes[k:] << np.uint64(_PLACE * (LONGEST - 1 - k))
+            same = whose[k:] == whose[:-k]
+            all_keys.append(keys[same])
+            all_whose.append(whose[k:][same])
+        wanted = np.concatenate(all_keys)
+        at = self._keys.searchsorted(wanted)
+        at[at == len(self._keys)] = 0
+        known = self._keys[at] == wanted if len(self._keys) else np.zeros(len(at), bool)
+        pairs = np.sort(np.concatenate(all_whose)[known] * len(self._keys) + at[known])
+        once = np.ones(len(pairs), bool)
+        np.not_equal(pairs[1:], pairs[:-1], out=once[1:])
+        return np.divmod(pairs[once], max(1, len(self._keys)))
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A fitted model. types: `kind/type`, in the order of the columns. weights: (features, types), already weighed by rarity; squares: (features,) of
+    """A fitted model. types: `kind/type`, in the order of the columns. weights: (n-grams, types), already weighed by rarity; squares: (n-grams,) of
     the rarity weights; bias: (types,). examples: content hash of the examples it was fitted on. version: content hash of the model itself."""
 
     types: tuple[str, ...]
-    features: Mapping[str, int] = field(repr=False)
+    grams: Grams = field(repr=False)
     weights: Vector = field(repr=False)
     squares: Vector = field(repr=False)
     bias: Vector = field(repr=False)
@@ -47,24 +98,32 @@ class Learned:
         name = f"{kind}/{type_}"
         return self.types.index(name) if name in self.types else None
 
-    def likelihoods(self, text: Text) -> Vector:
-        """(types,) probability that a turn carries each type, 0–1: the surest of the whole turn and of each of its sentences."""
-        best = self._score(text.bare)
-        sentences = pieces(text, hard_only=True)
-        if len(sentences) > 1:
-            for start, end in sentences:
-                bare = "".join(c for c in text.norm[start:end] if c.isalnum())
-                if bare:
-                    best = np.maximum(best, self._score(bare))
-        return (1.0 / (1.0 + np.exp(-best))).astype(np.float32)
+    def likelihoods(self, texts: Sequence[Text]) -> Vector:
+        """(texts, types) probability that a turn carries each type, 0–1: the surest of the whole turn and of each of its sentences."""
+        bares: list[str] = []
+        begin: list[int] = []
+        for text in texts:
+            begin.append(len(bares))
+            said = sentences(text)
+            bares += [text.bare, *said] if len(said) > 1 else [text.bare]
+        if not bares:
+            return np.empty((0, len(self.types)), np.float32)
+        scores = np.tile(self.bias, (len(bares), 1))
+        whose, which = self.grams.found(bares)
+        if len(whose):
+            first = np.flatnonzero(np.diff(whose, prepend=-1))
+            length = np.sqrt(np.add.reduceat(self.squares.take(which), first))
+            scores[whose[first]] += np.add.reduceat(self.weights.take(which, 0), first) / length[:, None]
+        return (1.0 / (1.0 + np.exp(-np.maximum.reduceat(scores, begin)))).astype(np.float32)
 
     def place(self, text: Text, column: int) -> tuple[int, int]:
         """norm offsets of the clauses that speak most for a type: the strongest, and its neighbours as far as they speak too."""
         clauses = pieces(text, hard_only=False)
         if len(clauses) < 2:
             return (0, len(text.norm))
-        speaks = [self._speaks("".join(c for c in text.norm[a:b] if c.isalnum()), column) for a, b in clauses]
-        first = last = int(np.argmax(speaks))
+        whose, which = self.grams.found(["".join(c for c in text.norm[a:b] if c.isalnum()) for a, b in clauses])
+        speaks = np.bincount(whose, self.weights[which, column], len(clauses)).tolist()
+        first = last = max(range(len(clauses)), key=speaks.__getitem__)
         enough = KEEP_CLAUSE * max(speaks[first], 0.0)
         while first > 0 and speaks[first - 1] > enough:
             first -= 1
@@ -72,19 +131,15 @@ class Learned:
             last += 1
         return clauses[first][0], clauses[last][1]
 
-    def _score(self, bare: str) -> Vector:
-        found = self._found(bare)
-        if not found:
-            return self.bias
-        return self.bias + self.weights[found].sum(0) / np.sqrt(self.squares[found].sum())
 
-    def _speaks(self, bare: str, column: int) -> float:
-        found = self._found(bare)
-        return float(self.weights[found, column].sum()) if found else 0.0
-
-    def _found(self, bare: str) -> list[int]:
-        known = self.features
-        return [known[g] for g in grams(bare) if g in known]
+def sentences(text: Text) -> list[str]:
+    """The bare texts of a turn's sentences."""
+    out, begin = [], 0
+    while begin < len(text.bare):
+        end = text.breaks.find(HARD, begin + 1)
+        out.append(text.bare[begin:end])
+        begin = end
+    return out
 
 
 def grams(bare: str) -> set[str]:
@@ -107,17 +162,19 @@ def load_learned(folder: Path) -> Learned | None:
             scale = kept["scale"].astype(np.float32)
             weights = kept["weights"].astype(np.float32) * scale
             squares, bias = kept["squares"].astype(np.float32), kept["bias"].astype(np.float32)
-    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+            known = Grams(names)
+            types, examples = tuple(facts["types"]), str(facts["examples"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ConfigError(f"{path} cannot be read ({type(error).__name__}); make it anew with `futing rules learn`") from error
-    if weights.shape != (len(names), len(facts["types"])) or squares.shape != (len(names),):
+    if weights.shape != (len(names), len(types)) or squares.shape != (len(names),) or bias.shape != (len(types),):
         raise ConfigError(f"{path} does not fit together; make it anew with `futing rules learn`")
     return Learned(
-        types=tuple(facts["types"]),
-        features={name: i for i, name in enumerate(names)},
+        types=types,
+        grams=known,
         weights=weights,
         squares=squares,
         bias=bias,
-        examples=facts["examples"],
+        examples=examples,
         version=hashlib.sha256(data).hexdigest()[:12],
     )
 

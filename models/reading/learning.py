@@ -22,7 +22,7 @@ import numpy as np
 
 from models.errors import ConfigError
 from models.reading.compiling import TYPES, Compiler
-from models.reading.learned import Learned, grams, said_by, save_learned
+from models.reading.learned import Grams, Learned, grams, said_by, save_learned
 from models.reading.rulebook import documents
 from models.reading.rulefile import Problem
 from models.reading.text import normalise, pieces
@@ -143,7 +143,7 @@ class Fit:
     bias: np.ndarray
 
     def model(self) -> Learned:
-        return Learned(self.types, {n: i for i, n in enumerate(self.names)}, self.weights, self.squares, self.bias, "", "")
+        return Learned(self.types, Grams(self.names), self.weights, self.squares, self.bias, "", "")
 
 
 def fit(taught: Sequence[Lesson]) -> Fit:
@@ -210,8 +210,8 @@ def judged(snippets: Sequence[dict[str, Any]], beside: Sequence[Lesson] = (), te
         held = [s for s in snippets if zlib.crc32(str(s["call_id"]).encode()) % FOLDS == fold]
         model = fit([*lessons([s for s in snippets if zlib.crc32(str(s["call_id"]).encode()) % FOLDS != fold]), *beside]).model()
         for snippet in held:
-            for i, turn in enumerate(snippet["turns"]):
-                p = model.likelihoods(normalise(turn["text"]))
+            likely = model.likelihoods([normalise(turn["text"]) for turn in snippet["turns"]])
+            for i, (turn, p) in enumerate(zip(snippet["turns"], likely, strict=True)):
                 truth = {f"{m['kind']}/{m['type']}" for m in snippet["moments"] if m["turn"] == i}
                 for k, name in enumerate(model.types):
                     if said_by(name.split("/")[0], turn["role"]):

@@ -14,6 +14,7 @@ from models.reading.conditions import (
     AllOf,
     Anchor,
     AnyOf,
+    Branch,
     Condition,
     EntityIs,
     Likely,
@@ -31,7 +32,7 @@ from models.reading.conditions import (
 from models.reading.entities import ENTITY_KINDS
 from models.reading.learned import Learned
 from models.reading.lexicons import Lexicons
-from models.reading.regexes import FLAGS, required_strings, why_it_hangs
+from models.reading.regexes import FLAGS, alternatives, required_sets, why_it_hangs
 from models.reading.rulefile import Problem, Where
 from models.reading.text import normal_phrase
 from models.records import ROLES
@@ -41,11 +42,12 @@ SOUND_MEASURES = (
     "overlap_s", "interrupts_s", "silence_before_s", "silence_after_s", "chars_per_min", "rate_rise", "loudness_rise_db", "pitch_rise_st",
     "heat", "customer_heat",
 )  # fmt: skip
+NEEDED = 4  # of an alternative of a regex, so many sets of strings are asked for before it is tried
 CALL_KEYS = ("queue", "team", "direction", "layout", "agent_id")
 
 
 class Operators(Lexicons):
-    """Reads conditions. literals: the plain strings that regexes need in a text."""
+    """Reads conditions. literals: the plain strings that regexes need in a text; alternatives: how many regexes have in all."""
 
     def __init__(self, problems: list[Problem], learned: Learned | None = None) -> None:
         super().__init__(problems)
@@ -53,6 +55,7 @@ class Operators(Lexicons):
         self._type = ""  # kind/type of the rule that is being read
         self.literals: list[str] = []
         self._literal_ids: dict[str, int] = {}
+        self.alternatives = 0
         self._sounds_like = False
 
     def _operator(self, at: Where, value: Mapping[str, Any], name: str) -> Condition | None:
@@ -136,9 +139,12 @@ class Operators(Lexicons):
             return None
         if pattern.search("") is not None:
             self._bad(at, "the regex matches nothing at all", "ask for at least one character")
-        strings = required_strings(pattern.pattern)
-        literals = None if strings is None else frozenset(self._literal(s) for s in strings)
-        return Regex(pattern, exclusion, literals)
+        branches = []
+        for part in alternatives(pattern.pattern):
+            needed = tuple(frozenset(map(self._literal, sorted(strings))) for strings in required_sets(part)[:NEEDED])
+            branches.append(Branch(re.compile(part, FLAGS), self.alternatives, needed))
+            self.alternatives += 1
+        return Regex(pattern, exclusion, tuple(branches))
 
     def _pattern(self, at: Where, value: Any) -> re.Pattern[str] | None:
         if not isinstance(value, str) or not value:

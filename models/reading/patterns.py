@@ -60,8 +60,12 @@ class Matcher:
                 if chain.sounds_like and len(spelling) > 1:
                     for coded in sounds.spellings(spelling, edits=len(held) <= ALIKE_LIMIT):
                         alike.setdefault(coded, {}).setdefault(spelling, []).append(index)
+        self._single: dict[str, int] = {}  # literals of one character need no automaton
         for index, literal in enumerate(literals):
-            exact.setdefault(literal, ([], []))[1].append(index)
+            if len(literal) == 1:
+                self._single[literal] = index
+            else:
+                exact.setdefault(literal, ([], []))[1].append(index)
         self._exact = _automaton({k: (len(k), tuple(c), tuple(r)) for k, (c, r) in exact.items()})
         self._alike = _automaton({k: (len(k), tuple((m, tuple(c)) for m, c in v.items())) for k, v in alike.items()})
         self._keys = {i: chains[i].key for i in wanted}
@@ -89,6 +93,7 @@ class Matcher:
         bare, breaks = text.bare, text.breaks
         coded = sounds.codes(bare) if self._alike is not None else ""
         here, alike_here = frozenset(bare), frozenset(coded)
+        literals.update(self._single[char] for char in self._single.keys() & here)
         hopeless: set[int] = set()
         if self._exact is not None:
             for last, (length, chains, wanted) in self._exact.iter(bare):

@@ -53,10 +53,10 @@ class Chain:
 def _key(parts: Sequence[Part]) -> int:
     """The part that rings least often, by how common its characters are."""
     fixed = [i for i, p in enumerate(parts) if not p.optional and not p.pause]
-    return min(fixed, key=lambda i: (sum(map(_commonness, parts[i].all)), i))
+    return min(fixed, key=lambda i: (sum(map(commonness, parts[i].all)), i))
 
 
-def _commonness(spelling: str) -> float:
+def commonness(spelling: str) -> float:
     """A rough chance of a spelling at one place: the commonest characters of talk stand at one place in fifty, others in a thousand."""
     chance = 1.0
     for char in spelling:

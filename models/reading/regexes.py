@@ -1,8 +1,8 @@
 """A regex of a rule, in; whether it can hang and which plain strings a text must hold for it to match, out.
 
 A regex hangs where a repetition holds another one over the same characters ((a+)+): refused by its shape, then by trial on strings made to provoke it,
-which grow until the time tells. The surprising choice: the plain strings are taken from Python's own parse of the regex, so that
-most regexes are only tried on turns where the automaton has rung.
+which grow until the time tells. The surprising choice: the plain strings are taken from Python's own parse of the regex, for each of its alternatives
+(a|b|c) apart, so that a regex is only tried on turns where the automaton has rung, and there only with the alternatives that can match.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from models.reading.phrases import commonness
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -21,7 +23,7 @@ FLAGS = re.IGNORECASE
 TRIAL_LIMIT_S = 0.05  # CPU time for a turn of TRIAL_CHARS, far above what any honest regex takes (some 10 µs)
 TRIAL_CHARS = 400
 _MANY = 12  # repetitions from here on count as unbounded
-_MAX_CLASS = 12  # characters of a class that are still worth listing as required strings
+_MAX_CLASS = 30  # characters of a class that are still worth listing as required strings
 _MAX_STRINGS = 200
 
 
@@ -103,14 +105,63 @@ def _characters(tree: Iterable[tuple[object, object]]) -> list[str]:
     return out
 
 
+def alternatives(pattern: str) -> tuple[str, ...]:
+    """The parts of the regex between its outermost bars; the regex itself where it has none, or where they cannot stand alone (back references)."""
+    if any(op in (sre.GROUPREF, sre.GROUPREF_EXISTS) for op, _ in _all_of(sre_parse.parse(pattern, FLAGS))) or re.search(r"\(\?[a-zA-Z-]+\)", pattern):
+        return (pattern,)
+    parts, begin, depth, at = [], 0, 0, 0
+    while at < len(pattern):
+        char = pattern[at]
+        if char == "\\":
+            at += 1
+        elif char == "[":
+            at = _class_end(pattern, at)
+        elif char in "()":
+            depth += 1 if char == "(" else -1
+        elif char == "|" and depth == 0:
+            parts.append(pattern[begin:at])
+            begin = at + 1
+        at += 1
+    return (*parts, pattern[begin:])
+
+
+def _class_end(pattern: str, at: int) -> int:
+    """Where the class that opens at `at` closes. A bracket right after its opening is a plain one."""
+    at += 2 if pattern[at + 1] == "^" else 1
+    if pattern[at] == "]":
+        at += 1
+    while pattern[at] != "]":
+        at += 2 if pattern[at] == "\\" else 1
+    return at
+
+
+def _all_of(tree: Iterable[tuple[object, object]]) -> Iterator[tuple[object, object]]:
+    """Every operation of a parsed regex, however deep."""
+    for op, value in tree:
+        yield op, value
+        for inner in value if isinstance(value, list | tuple) else ():
+            for body in inner if isinstance(inner, list) else (inner,):
+                if isinstance(body, sre_parse.SubPattern):
+                    yield from _all_of(body)
+
+
 def required_strings(pattern: str) -> tuple[str, ...] | None:
     """Strings one of which stands in every match, lower case, Han and alphanumeric only; None where none can be told."""
-    found = _required(sre_parse.parse(pattern, FLAGS))
-    return tuple(sorted(found)) if found else None
+    sets = required_sets(pattern)
+    return tuple(sorted(sets[0])) if sets else None
 
 
-def _required(tree: Sequence[tuple[object, object]]) -> frozenset[str] | None:
-    """The best of the sequence's own sets: the one whose shortest string is longest."""
+def required_sets(pattern: str) -> tuple[frozenset[str], ...]:
+    """Sets of such strings: of each set, one string stands in every match. The set that texts hold least often comes first."""
+    return tuple(sorted(dict.fromkeys(_required(sre_parse.parse(pattern, FLAGS))), key=_chance))
+
+
+def _chance(strings: frozenset[str]) -> tuple[float, list[str]]:
+    return sum(map(commonness, strings)), sorted(strings)
+
+
+def _required(tree: Sequence[tuple[object, object]]) -> list[frozenset[str]]:
+    """What every match of a sequence holds."""
     sets: list[frozenset[str]] = []
     run = ""
     for op, value in tree:
@@ -120,30 +171,26 @@ def _required(tree: Sequence[tuple[object, object]]) -> frozenset[str] | None:
         if run:
             sets.append(frozenset({run}))
             run = ""
-        inner = _required_of(op, value)
-        if inner:
-            sets.append(inner)
-    if run:
-        sets.append(frozenset({run}))
-    return max(sets, key=lambda s: (min(map(len, s)), -len(s))) if sets else None
+        sets += _required_of(op, value)
+    return [*sets, frozenset({run})] if run else sets
 
 
-def _required_of(op: object, value: object) -> frozenset[str] | None:
+def _required_of(op: object, value: object) -> list[frozenset[str]]:
     if op is sre.IN:
         characters = [chr(v).lower() for o, v in value if o is sre.LITERAL]  # type: ignore[union-attr, misc]
         if len(characters) == len(value) <= _MAX_CLASS and all(c.isalnum() for c in characters):  # type: ignore[arg-type]
-            return frozenset(characters)
+            return [frozenset(characters)]
     elif op is sre.SUBPATTERN:
         return _required(value[3])  # type: ignore[index]
     elif op in (sre.MAX_REPEAT, sre.MIN_REPEAT):
         low, _, body = value  # type: ignore[misc]
-        return _required(body) if low >= 1 else None
+        return _required(body) if low >= 1 else []
     elif op is sre.BRANCH:
         union: set[str] = set()
         for branch in value[1]:  # type: ignore[index]
             inner = _required(branch)
             if not inner:
-                return None
-            union |= inner
-        return frozenset(union) if len(union) <= _MAX_STRINGS else None
-    return None
+                return []
+            union |= min(inner, key=_chance)
+        return [frozenset(union)] if len(union) <= _MAX_STRINGS else []
+    return []

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from models.reading.conditions import AllOf, Anchor, AnyOf, Condition, Likely, NOf, NoneOf
+from models.reading.conditions import AllOf, Anchor, AnyOf, Branch, Condition, Likely, NOf, NoneOf, Regex
 from models.records import Role
 
 STATUSES = ("active", "draft", "mark", "disabled")
@@ -27,10 +27,10 @@ class Example:
 
 
 class Triggers(NamedTuple):
-    """What a turn needs one of for a rule to hit it: chains, literals (both as indices), or likeness to examples."""
+    """What a turn needs one of for a rule to hit it: chains, alternatives of regexes (both as numbers), or likeness to examples."""
 
     chains: frozenset[int] = frozenset()
-    literals: frozenset[int] = frozenset()
+    branches: frozenset[int] = frozenset()
     likely: frozenset[Likely] = frozenset()
 
 
@@ -99,6 +99,13 @@ def conditions_of(rule: Rule) -> Iterator[Condition]:
     """Every condition of a rule, wherever it stands."""
     for top in (rule.condition, *rule.when, *rule.unless.conditions, *(c for e in rule.evidence for c in e.when)):
         yield from walk(top)
+
+
+def branches_of(rule: Rule) -> Iterator[Branch]:
+    """Every alternative of every regex of a rule, its exceptions' too."""
+    for condition in (*conditions_of(rule), *(c for top in rule.unless.regexes for c in walk(top))):
+        if isinstance(condition, Regex):
+            yield from condition.branches
 
 
 def with_anchors(rule: Rule, change: Callable[[Anchor], Anchor]) -> Rule:

@@ -9,26 +9,54 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from models.errors import ConfigError
 from models.reading.compiling import Compiler
-from models.reading.conditions import Anchor, Embed, Phrases, Sounds
+from models.reading.conditions import Anchor, Branch, Embed, Phrases, Sounds
 from models.reading.learned import Learned, load_learned
 from models.reading.patterns import Matcher
-from models.reading.rule import Rule, conditions_of, with_anchors
+from models.reading.rule import Rule, branches_of, conditions_of, with_anchors
 from models.reading.rulefile import Document, Problem, read_yaml
 from models.reading.text import Cutter
 from models.records import ROLES
+
+
+class Branches:
+    """All alternatives of the regexes of some rules, in; which of them can match a text, by the literals that stand in it, out."""
+
+    __slots__ = ("_always", "_by_literal")
+
+    def __init__(self, branches: Iterable[Branch]) -> None:
+        self._always: set[int] = set()
+        self._by_literal: dict[int, list[tuple[int, tuple[frozenset[int], ...]]]] = {}
+        for branch in dict.fromkeys(branches):
+            if not branch.needed:
+                self._always.add(branch.number)
+            for literal in sorted(branch.needed[0]) if branch.needed else ():
+                self._by_literal.setdefault(literal, []).append((branch.number, branch.needed[1:]))
+
+    def possible(self, literals: Set[int]) -> set[int]:
+        """Numbers of the alternatives of which every set has a literal here."""
+        out = set(self._always)
+        for literal in literals:
+            for branch, others in self._by_literal.get(literal, ()):
+                for needed in others:
+                    if needed.isdisjoint(literals):
+                        break
+                else:
+                    out.add(branch)
+        return out
 
 
 @dataclass(frozen=True, slots=True)
 class RuleBook:
     """All rules of a folder in the order of their anchors, ready to read calls. version: content hash, 12 hexadecimal digits.
 
-    matchers: by role, what the rules look for in turns of that role; exceptions: what takes hits away, asked only where there are hits.
+    matchers, branches: by role, what the rules look for in turns of that role; exceptions: what takes hits away, asked only where there are hits.
+    by_chain, by_branch, by_likelihood: which rules wait for what. untriggered: rules that wait for nothing.
     """
 
     version: str
@@ -38,7 +66,8 @@ class RuleBook:
     exceptions: Mapping[str, Matcher] = field(repr=False)
     cutter: Cutter = field(repr=False)
     by_chain: tuple[tuple[int, ...], ...] = field(repr=False)
-    by_literal: tuple[tuple[int, ...], ...] = field(repr=False)
+    by_branch: tuple[tuple[int, ...], ...] = field(repr=False)
+    branches: Mapping[str, Branches] = field(repr=False)
     untriggered: tuple[int, ...] = field(repr=False)
     names: frozenset[int] = field(repr=False, default=frozenset())
     embed: Embed | None = field(repr=False, default=None)
@@ -74,7 +103,7 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
     if problems:
         return None, sorted(problems)
     by_chain: list[list[int]] = [[] for _ in compiler.chains]
-    by_literal: list[list[int]] = [[] for _ in compiler.literals]
+    by_branch: list[list[int]] = [[] for _ in range(compiler.alternatives)]
     by_likelihood = []
     untriggered = []
     for index, rule in enumerate(rules):
@@ -83,8 +112,8 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
             continue
         for chain in rule.triggers.chains:
             by_chain[chain].append(index)
-        for literal in rule.triggers.literals:
-            by_literal[literal].append(index)
+        for branch in rule.triggers.branches:
+            by_branch[branch].append(index)
         by_likelihood += [(likely.column, likely.at_least, index) for likely in rule.triggers.likely]
     book = RuleBook(
         version=_version([*lexicon_files, *rule_files], learned),
@@ -94,7 +123,8 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
         exceptions=_matchers(rules, compiler, exceptions=True),
         cutter=Cutter(compiler.jieba_words),
         by_chain=tuple(map(tuple, by_chain)),
-        by_literal=tuple(map(tuple, by_literal)),
+        by_branch=tuple(map(tuple, by_branch)),
+        branches=_branches(rules),
         untriggered=tuple(untriggered),
         names=frozenset(compiler.name_chains),
         embed=embed,
@@ -102,6 +132,10 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
         by_likelihood=tuple(by_likelihood),
     )
     return book, []
+
+
+def _branches(rules: Sequence[Rule]) -> dict[str, Branches]:
+    return {role: Branches(b for rule in rules if role in rule.roles for b in branches_of(rule)) for role in ROLES}
 
 
 def _matchers(rules: Sequence[Rule], compiler: Compiler, exceptions: bool) -> dict[str, Matcher]:

@@ -18,7 +18,6 @@ from models.errors import ConfigError
 from models.reading import similarity
 from models.reading.conditions import Anchor, Embed, Phrases, Similar, Span, holds, spans
 from models.reading.evidence import DETECTORS, negated_within, part_of_name
-from models.reading.learned import Vector
 from models.reading.merging import merged
 from models.reading.patterns import Found
 from models.reading.rule import Rule, Unless
@@ -68,35 +67,42 @@ class Look:
 
     def __init__(self, call: HeardCall, book: RuleBook) -> None:
         self.call, self.book = call, book
-        self.texts: list[Text] = []
-        self.clocks: list[Clock] = []
         self._found: list[dict[int, list[Found]]] = []
-        self._literals: list[set[int]] = []
+        self._possible: list[set[int]] = []
         self._excepted: dict[int, dict[int, list[Found]]] = {}
         self._words: dict[int, list[tuple[int, int]]] = {}
         self._baselines: dict[tuple[str, str], list[tuple[int, float]]] | None = None
         self.candidates: dict[int, list[int]] = {}
-        self.likelihoods: list[Vector | None] = []  # by turn, where a learned model is there
         self.cold: dict[str, tuple[Hit, ...]] = {}  # hits of the rules that do not ask for heat
+        self.warm: tuple[tuple[float | None, ...], dict[str, tuple[Hit, ...]]] | None = None  # a heat and the hits of all rules under it
+        self.texts = [normalise(turn.text) for turn in call.turns]
+        self.clocks = [Clock(turn, text) for turn, text in zip(call.turns, self.texts, strict=True)]
+        self.likelihoods = self._likelihoods()
         for i, turn in enumerate(call.turns):
-            text = normalise(turn.text)
-            clock = Clock(turn, text)
-            self.texts.append(text)
-            self.clocks.append(clock)
+            text, clock = self.texts[i], self.clocks[i]
             found, literals = book.matchers[turn.role].scan(text, clock.bare_probability if turn.words else None)
             self._found.append(found)
-            self._literals.append(literals)
+            possible = book.branches[turn.role].possible(literals)
+            self._possible.append(possible)
             ringing: set[int] = set()
             for chain in found:
                 ringing.update(book.by_chain[chain])
-            for literal in literals:
-                ringing.update(book.by_literal[literal])
-            likely = book.learned.likelihoods(text) if book.learned and text.bare and turn.role != "ivr" else None
-            self.likelihoods.append(likely)
+            for branch in possible:
+                ringing.update(book.by_branch[branch])
+            likely = self.likelihoods[i]
             if likely is not None:
                 ringing.update(rule for column, at_least, rule in book.by_likelihood if likely[column] >= at_least)
             for rule in ringing:
                 self.candidates.setdefault(rule, []).append(i)
+
+    def _likelihoods(self) -> list[list[float] | None]:
+        """By turn, how likely it carries each of the learned model's types; None where there is no model or nothing to judge."""
+        out: list[list[float] | None] = [None] * len(self.texts)
+        judged = [i for i, text in enumerate(self.texts) if text.bare and self.call.turns[i].role != "ivr"] if self.book.learned else []
+        if self.book.learned and judged:
+            for i, likely in zip(judged, self.book.learned.likelihoods([self.texts[i] for i in judged]).tolist(), strict=True):
+                out[i] = likely
+        return out
 
     def excepted(self, turn: int) -> dict[int, list[Found]]:
         """The exceptions that stand in a turn, looked for when first asked for."""
@@ -158,8 +164,8 @@ class _View:
     def excepted(self, chains: frozenset[int]) -> Sequence[Found]:
         return _chosen(self.looking.excepted(self.here), chains) if chains else ()
 
-    def has_any(self, literals: frozenset[int]) -> bool:
-        return not literals.isdisjoint(self.looking._literals[self.here])
+    def possible(self) -> set[int]:
+        return self.looking._possible[self.here]
 
     def words(self) -> list[tuple[int, int]]:
         return self.looking.words(self.here)
@@ -176,7 +182,7 @@ class _View:
 
     def likelihood(self, column: int) -> float:
         found = self.looking.likelihoods[self.here]
-        return 0.0 if found is None else float(found[column])
+        return 0.0 if found is None else found[column]
 
     def learned_place(self, column: int) -> tuple[int, int]:
         learned = self.looking.book.learned
@@ -250,6 +256,8 @@ def _chosen(found: Mapping[int, list[Found]], chains: frozenset[int]) -> Sequenc
 def find_hits(call: HeardCall, book: RuleBook, heat: Sequence[float | None] | None = None, *, scan: Look | None = None) -> dict[str, tuple[Hit, ...]]:
     """Every hit of every rule (drafts and marks too), by rule id, by place. Without heat the rules that ask for it are left out."""
     scan = scan if scan is not None else look(call, book)
+    if scan.warm is not None and heat is not None and scan.warm[0] == tuple(heat):
+        return dict(scan.warm[1])
     hits: dict[str, tuple[Hit, ...]] = {}
     everywhere = range(len(call.turns))
     roles = [t.role for t in call.turns]
@@ -259,11 +267,13 @@ def find_hits(call: HeardCall, book: RuleBook, heat: Sequence[float | None] | No
         if not rule.needs_heat and rule.id in scan.cold:
             hits[rule.id] = scan.cold[rule.id]
             continue
-        turns = everywhere if rule.triggers is None else scan.candidates.get(index, ())
-        some = [hit for i in turns if roles[i] in rule.roles and scan.texts[i].bare for hit in _turn_hits(_View(scan, i, rule, hits, heat), rule)]
+        turns = everywhere if rule.triggers is None else scan.candidates.get(index)
+        some = [hit for i in turns or () if roles[i] in rule.roles and scan.texts[i].bare for hit in _turn_hits(_View(scan, i, rule, hits, heat), rule)]
         hits[rule.id] = tuple(some)
         if not rule.needs_heat:
             scan.cold[rule.id] = hits[rule.id]
+    if heat is not None:
+        scan.warm = (tuple(heat), dict(hits))
     return hits
 
 

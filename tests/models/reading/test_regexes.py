@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reading.regexes import FLAGS, required_strings, why_it_hangs
+from models.reading.conditions import leftmost
+from models.reading.regexes import FLAGS, alternatives, required_sets, required_strings, why_it_hangs
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+b", r"(\w+,?)*x", "(我|我我)*投", r"((是|来)*说)*", r".*.*.*.*.*啊$", r"(.*投诉){12,}"])
@@ -48,3 +49,25 @@ def test_what_is_required_is_there(pattern: str, said: str) -> None:
     for m in re.finditer(pattern, said, FLAGS):
         if needed is not None:
             assert any(n in m[0].lower() for n in needed)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("投诉|举报", ("投诉", "举报")),
+        ("(投诉|举报)你|[|]a|\\|b", ("(投诉|举报)你", "[|]a", "\\|b")),
+        ("[]|]x|[^]|]y|[\\]|]z", ("[]|]x", "[^]|]y", "[\\]|]z")),
+        ("(投|诉)\\1|你", ("(投|诉)\\1|你",)),
+        ("投诉", ("投诉",)),
+    ],
+)
+def test_alternatives(pattern: str, parts: tuple[str, ...]) -> None:
+    assert alternatives(pattern) == parts
+
+
+@given(st.lists(st.lists(PIECE, min_size=1, max_size=3).map("".join), min_size=1, max_size=4), st.text("投诉你们ab1", max_size=12))
+def test_alternatives_that_can_match_match_as_the_whole_regex(parts: list[str], said: str) -> None:
+    whole = [m.span() for m in re.finditer("|".join(parts), said, FLAGS) if m.end() > m.start()]
+    can = [p for p in parts if all(any(s in said for s in strings) for strings in required_sets(p))]
+    if all(re.compile(p, FLAGS).search("") is None for p in parts):  # rules' regexes match no empty string
+        assert [m.span() for m in leftmost([re.compile(p, FLAGS) for p in can], said)] == whole
