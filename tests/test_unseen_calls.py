@@ -26,7 +26,7 @@ COMPANY = {"agent", "supervisor", "ivr"}
 BY_CUSTOMER = {"escalation", "resolution"}
 BY_COMPANY = {"apology", "conduct"}
 # Calls whose flag hangs on heat alone, which labels do not carry: a furious customer who threatens nothing is stalled.
-HOT = {"unseen-011", "unseen-047", "fresh-009", "fresh-024", "fresh-032"}
+HOT = {"unseen-011", "unseen-047", "fresh-009", "fresh-024", "fresh-032", "later-015"}
 LABELLINGS = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("labels-*.jsonl"))
 SETS = sorted(str(path.parent.relative_to(FOLDER)) for path in FOLDER.rglob("labels-a.jsonl"))
 
