@@ -27,7 +27,7 @@ from models.mandarin import confusion, readings, sound_code, word_counts
 
 ORDER = 3
 DISCOUNT = 0.75
-CALLS = 0.75  # share of the calls' own sentences in the mixture; the rest is jieba's words
+CALLS = 0.85  # share of the calls' own sentences in the mixture; the rest is jieba's words
 UNSEEN = 1 / 8000  # probability of a character nothing is known of
 TRUST = 1.2  # weight of the recogniser against the language model, in log-probabilities
 SAME_TONE, OTHER_TONE, CONFUSED = 0.06, 0.025, 0.003  # of the doubt about a character, what a candidate of that kind gets

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from models.errors import ConfigError
 from models.reading.text import HARD, Text, pieces
 
+SHORTEST = 4  # sentences of fewer characters are like anything; they count within their turn
 LONGEST = 4  # characters of an n-gram
 KEEP_CLAUSE = 0.3  # a clause beside the strongest one belongs to the quote if it speaks with this share of its weight
 BY_CUSTOMER = frozenset({"escalation", "resolution"})
@@ -105,7 +106,7 @@ class Learned:
         for text in texts:
             begin.append(len(bares))
             said = sentences(text)
-            bares += [text.bare, *said] if len(said) > 1 else [text.bare]
+            bares += [text.bare, *(s for s in said if len(s) >= SHORTEST)] if len(said) > 1 else [text.bare]
         if not bares:
             return np.empty((0, len(self.types)), np.float32)
         scores = np.tile(self.bias, (len(bares), 1))

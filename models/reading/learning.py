@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import warnings
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -162,9 +163,11 @@ def fit(taught: Sequence[Lesson]) -> Fit:
         columns += mine
         values.append(x / max(float(np.sqrt((x**2).sum())), 1e-9))
         starts.append(len(columns))
-    matrix = torch.sparse_csr_tensor(
-        torch.tensor(starts), torch.tensor(columns), torch.from_numpy(np.concatenate(values)), size=(len(taught), len(names)), check_invariants=False
-    )
+    with warnings.catch_warnings():  # torch calls its sparse matrices a beta
+        warnings.simplefilter("ignore", UserWarning)
+        matrix = torch.sparse_csr_tensor(
+            torch.tensor(starts), torch.tensor(columns), torch.from_numpy(np.concatenate(values)), size=(len(taught), len(names)), check_invariants=False
+        )
     types = sorted({name for lesson in taught for name in lesson.yes})
     truth = torch.tensor([[float(name in lesson.yes) for name in types] for lesson in taught])
     counted = torch.tensor([[float(said_by(name.split("/")[0], lesson.role) and name not in lesson.open) for name in types] for lesson in taught])
