@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
 from models.errors import ConfigError
 from models.reading import similarity
 from models.reading.conditions import Anchor, Embed, Phrases, Similar, Span, holds, spans
@@ -27,6 +29,8 @@ from models.reading.text import Text, clause_span, normalise, sentence_span
 from models.reading.timing import Clock
 from models.records import ASSERTED, HeardCall, Match, Moment, Role, Turn
 
+DULLED = 0.7  # what was heard unsurely is spelt less like its examples than it was said: likelihood ** (1 - 0.7 × doubt)
+MISHEARD = 0.03  # the most that is asked of a sound-alike's likelihood
 _BASELINE_TURNS = 3  # fewer turns of a speaker are no baseline
 
 
@@ -100,7 +104,9 @@ class Look:
         out: list[list[float] | None] = [None] * len(self.texts)
         judged = [i for i, text in enumerate(self.texts) if text.bare and self.call.turns[i].role != "ivr"] if self.book.learned else []
         if self.book.learned and judged:
-            for i, likely in zip(judged, self.book.learned.likelihoods([self.texts[i] for i in judged]).tolist(), strict=True):
+            found = self.book.learned.likelihoods([self.texts[i] for i in judged])
+            blur = [1.0 - DULLED * (1.0 - (self.call.turns[i].confidence or 1.0)) for i in judged]
+            for i, likely in zip(judged, (found ** np.array(blur, np.float32)[:, None]).tolist(), strict=True):
                 out[i] = likely
         return out
 
@@ -359,8 +365,11 @@ def _best(cluster: list[Span], view: _View, rule: Rule) -> list[Hit]:
 def _spared(span: Span, view: _View, unless: Unless) -> float | None:
     """The product of the soft exceptions that apply; None where one takes the hit away."""
     text, role = view.text, view.turn.role
-    if unless.unlikely is not None and view.likelihood(unless.unlikely[0]) < unless.unlikely[1]:
-        return None
+    if unless.unlikely is not None:
+        column, bar = unless.unlikely
+        # what was misheard is spelt unlike any example: likeness then says little
+        if view.likelihood(column) < (min(bar, MISHEARD) if span.match == "sounds_like" else bar):
+            return None
     if not span.wordless:
         if unless.name and _is_name(span, view):
             return None
