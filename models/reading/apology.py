@@ -137,7 +137,7 @@ def _learned_span(scan: Look, index: int) -> tuple[int, int]:
     columns = [c for c in (learned.column("apology", "formula"), learned.column("apology", "warm")) if c is not None] if learned else []
     if learned is None or found is None or not columns:
         return 0, len(scan.texts[index].norm)
-    return learned.place(scan.texts[index], max(columns, key=lambda c: found[c]))
+    return scan.learned_place(index, max(columns, key=lambda c: found[c]))
 
 
 def _claim(w: Weighed, marks: Mapping[str, list[Hit]], turn: Turn, scan: Look) -> Moment | None:

@@ -82,6 +82,16 @@ class Grams:
 
 
 @dataclass(frozen=True, slots=True)
+class Clauses:
+    """A turn's clauses as norm offsets, the length of its norm, and which n-gram stands in which clause; None where there is one clause only."""
+
+    length: int
+    spans: list[tuple[int, int]]
+    whose: Numbers | None = field(repr=False, default=None)
+    which: Numbers | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Learned:
     """A fitted model. types: `kind/type`, in the order of the columns. weights: (n-grams, types), already weighed by rarity; squares: (n-grams,) of
     the rarity weights; bias: (types,). examples: content hash of the examples it was fitted on. version: content hash of the model itself."""
@@ -117,13 +127,18 @@ class Learned:
             scores[whose[first]] += np.add.reduceat(self.weights.take(which, 0), first) / length[:, None]
         return (1.0 / (1.0 + np.exp(-np.maximum.reduceat(scores, begin)))).astype(np.float32)
 
-    def place(self, text: Text, column: int) -> tuple[int, int]:
+    def clauses(self, text: Text) -> Clauses:
+        """A turn's clauses and the n-grams in them: what `place` asks for any type."""
+        spans = pieces(text, hard_only=False)
+        bares = ["".join(c for c in text.norm[a:b] if c.isalnum()) for a, b in spans] if len(spans) > 1 else []
+        return Clauses(len(text.norm), spans, *self.grams.found(bares)) if bares else Clauses(len(text.norm), spans)
+
+    def place(self, within: Clauses, column: int) -> tuple[int, int]:
         """norm offsets of the clauses that speak most for a type: the strongest, and its neighbours as far as they speak too."""
-        clauses = pieces(text, hard_only=False)
-        if len(clauses) < 2:
-            return (0, len(text.norm))
-        whose, which = self.grams.found(["".join(c for c in text.norm[a:b] if c.isalnum()) for a, b in clauses])
-        speaks = np.bincount(whose, self.weights[which, column], len(clauses)).tolist()
+        clauses = within.spans
+        if within.whose is None or within.which is None:
+            return (0, within.length)
+        speaks = np.bincount(within.whose, self.weights[within.which, column], len(clauses)).tolist()
         first = last = max(range(len(clauses)), key=speaks.__getitem__)
         enough = KEEP_CLAUSE * max(speaks[first], 0.0)
         while first > 0 and speaks[first - 1] > enough:

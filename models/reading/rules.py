@@ -20,6 +20,7 @@ from models.errors import ConfigError
 from models.reading import similarity
 from models.reading.conditions import Anchor, Embed, Phrases, Similar, Span, holds, spans
 from models.reading.evidence import DETECTORS, negated_within, part_of_name
+from models.reading.learned import Clauses
 from models.reading.merging import merged
 from models.reading.patterns import Found
 from models.reading.rule import Rule, Unless
@@ -81,6 +82,7 @@ class Look:
         self.warm: tuple[tuple[float | None, ...], dict[str, tuple[Hit, ...]]] | None = None  # a heat and the hits of all rules under it
         self.texts = [normalise(turn.text) for turn in call.turns]
         self.clocks = [Clock(turn, text) for turn, text in zip(call.turns, self.texts, strict=True)]
+        self._clauses: dict[int, Clauses] = {}
         self.likelihoods = self._likelihoods()
         for i, turn in enumerate(call.turns):
             text, clock = self.texts[i], self.clocks[i]
@@ -109,6 +111,15 @@ class Look:
             for i, likely in zip(judged, (found ** np.array(blur, np.float32)[:, None]).tolist(), strict=True):
                 out[i] = likely
         return out
+
+    def learned_place(self, turn: int, column: int) -> tuple[int, int]:
+        """norm offsets of what speaks for a type in a turn; the turn's clauses are looked up when first asked for."""
+        learned = self.book.learned
+        if learned is None:
+            return 0, len(self.texts[turn].norm)
+        if turn not in self._clauses:
+            self._clauses[turn] = learned.clauses(self.texts[turn])
+        return learned.place(self._clauses[turn], column)
 
     def excepted(self, turn: int) -> dict[int, list[Found]]:
         """The exceptions that stand in a turn, looked for when first asked for."""
@@ -191,8 +202,7 @@ class _View:
         return 0.0 if found is None else found[column]
 
     def learned_place(self, column: int) -> tuple[int, int]:
-        learned = self.looking.book.learned
-        return learned.place(self.text, column) if learned else (0, len(self.text.norm))
+        return self.looking.learned_place(self.here, column)
 
     def anchored(self, anchor: Anchor, span: Span) -> bool:
         """Enough hits of the anchor's rules within reach; in the hit's own turn their order decides."""

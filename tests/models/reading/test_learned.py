@@ -111,10 +111,10 @@ def test_sentences_hold_the_whole_turn(said: str) -> None:
 
 def test_the_place_is_the_clause_that_speaks(model: Learned) -> None:
     text = normalise("好的，我要投诉你们，谢谢你")
-    start, end = model.place(text, model.types.index(COMPLAINT))
+    start, end = model.place(model.clauses(text), model.types.index(COMPLAINT))
     assert text.norm[start:end] == "我要投诉你们"
     one = normalise("我要投诉你们")
-    assert model.place(one, 0) == (0, len(one.norm))
+    assert model.place(model.clauses(one), 0) == (0, len(one.norm))
 
 
 def test_it_is_kept_as_it_is(fitted: Fit, tmp_path: Path) -> None:
