@@ -35,6 +35,7 @@ LEAST_DOUBT = 0.02  # the recogniser is never surer than this
 SURE = 0.995  # characters surer than this are not asked about
 WIDTH = 10  # spellings kept while going through a span
 HOTWORD = 1.5  # log-probability a character that a hotword gets for being one
+MOST_KEPT = 300_000  # log-probabilities remembered, some 30 MB
 COMMON_CHAR = 3000  # count in jieba's words from which a character is offered though the calls' sentences lack it
 FEWEST_COUNTS = 10  # rarer words of jieba's list teach nothing
 TELLING = 4.0  # the most that one turn says about whose side it is on
@@ -160,6 +161,8 @@ class Wording:
         if known is None:
             context = key[:-1]
             known = math.log(CALLS * self._calls.probability(char, context) + (1 - CALLS) * self._words.probability(char, context))
+            if len(self._log) >= MOST_KEPT:  # a night is long; forgetting all at once is simplest, and rare
+                self._log.clear()
             self._log[key] = known
         return known
 

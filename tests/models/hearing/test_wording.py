@@ -89,6 +89,13 @@ def test_probabilities_of_what_may_follow_sum_to_one_at_most(before: str) -> Non
     assert sum(grams.probability(c, before) for c in everything) <= 1.0 + 1e-9
 
 
+def test_what_is_remembered_does_not_grow_with_the_night(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wording, "MOST_KEPT", 50)
+    language = Wording(SAID[:1], SAID[1:], ["消协"], COUNTS)
+    assert [spelt("我的手鸡号请您案一键", language=language) for _ in range(3)] == ["我的手机号请您按一键"] * 3
+    assert len(language._log) <= 50
+
+
 def test_the_version_tells_sentences_and_hotwords_apart() -> None:
     versions = {Wording(SAID, [], [], COUNTS).version, Wording(SAID, [], ["消协"], COUNTS).version, Wording(SAID[1:], [], ["消协"], COUNTS).version}
     assert len(versions) == 3
