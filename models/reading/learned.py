@@ -127,11 +127,20 @@ class Learned:
             scores[whose[first]] += np.add.reduceat(self.weights.take(which, 0), first) / length[:, None]
         return (1.0 / (1.0 + np.exp(-np.maximum.reduceat(scores, begin)))).astype(np.float32)
 
-    def clauses(self, text: Text) -> Clauses:
-        """A turn's clauses and the n-grams in them: what `place` asks for any type."""
-        spans = pieces(text, hard_only=False)
-        bares = ["".join(c for c in text.norm[a:b] if c.isalnum()) for a, b in spans] if len(spans) > 1 else []
-        return Clauses(len(text.norm), spans, *self.grams.found(bares)) if bares else Clauses(len(text.norm), spans)
+    def clauses(self, texts: Sequence[Text]) -> list[Clauses]:
+        """Of each turn its clauses and the n-grams in them: what `place` asks for any type. One search for all turns."""
+        split = [pieces(text, hard_only=False) for text in texts]
+        bares = ["".join(c for c in text.norm[a:b] if c.isalnum()) for text, spans in zip(texts, split, strict=True) if len(spans) > 1 for a, b in spans]
+        whose, which = self.grams.found(bares) if bares else (np.empty(0, int), np.empty(0, int))
+        out, begin = [], 0
+        for text, spans in zip(texts, split, strict=True):
+            if len(spans) < 2:
+                out.append(Clauses(len(text.norm), spans))
+                continue
+            low, high = whose.searchsorted([begin, begin + len(spans)])
+            out.append(Clauses(len(text.norm), spans, whose[low:high] - begin, which[low:high]))
+            begin += len(spans)
+        return out
 
     def place(self, within: Clauses, column: int) -> tuple[int, int]:
         """norm offsets of the clauses that speak most for a type: the strongest, and its neighbours as far as they speak too."""

@@ -82,8 +82,8 @@ class Look:
         self.warm: tuple[tuple[float | None, ...], dict[str, tuple[Hit, ...]]] | None = None  # a heat and the hits of all rules under it
         self.texts = [normalise(turn.text) for turn in call.turns]
         self.clocks = [Clock(turn, text) for turn, text in zip(call.turns, self.texts, strict=True)]
-        self._clauses: dict[int, Clauses] = {}
         self.likelihoods = self._likelihoods()
+        placed: list[int] = []
         for i, turn in enumerate(call.turns):
             text, clock = self.texts[i], self.clocks[i]
             found, literals = book.matchers[turn.role].scan(text, clock.bare_probability if turn.words else None)
@@ -97,9 +97,18 @@ class Look:
                 ringing.update(book.by_branch[branch])
             likely = self.likelihoods[i]
             if likely is not None:
-                ringing.update(rule for column, at_least, rule in book.by_likelihood if likely[column] >= at_least)
+                alike = [rule for column, at_least, rule in book.by_likelihood if likely[column] >= at_least]
+                if alike:
+                    ringing.update(alike)
+                    placed.append(i)
             for rule in ringing:
                 self.candidates.setdefault(rule, []).append(i)
+
+        self._clauses = self._placed(placed)
+
+    def _placed(self, turns: Sequence[int]) -> dict[int, Clauses]:
+        learned = self.book.learned
+        return dict(zip(turns, learned.clauses([self.texts[i] for i in turns]), strict=True)) if learned and turns else {}
 
     def _likelihoods(self) -> list[list[float] | None]:
         """By turn, how likely it carries each of the learned model's types; None where there is no model or nothing to judge."""
@@ -118,7 +127,7 @@ class Look:
         if learned is None:
             return 0, len(self.texts[turn].norm)
         if turn not in self._clauses:
-            self._clauses[turn] = learned.clauses(self.texts[turn])
+            self._clauses |= self._placed([turn])
         return learned.place(self._clauses[turn], column)
 
     def excepted(self, turn: int) -> dict[int, list[Found]]:

@@ -111,10 +111,10 @@ def test_sentences_hold_the_whole_turn(said: str) -> None:
 
 def test_the_place_is_the_clause_that_speaks(model: Learned) -> None:
     text = normalise("好的，我要投诉你们，谢谢你")
-    start, end = model.place(model.clauses(text), model.types.index(COMPLAINT))
+    start, end = model.place(model.clauses([text])[0], model.types.index(COMPLAINT))
     assert text.norm[start:end] == "我要投诉你们"
     one = normalise("我要投诉你们")
-    assert model.place(model.clauses(one), 0) == (0, len(one.norm))
+    assert model.place(model.clauses([one])[0], 0) == (0, len(one.norm))
 
 
 def test_it_is_kept_as_it_is(fitted: Fit, tmp_path: Path) -> None:
@@ -188,3 +188,10 @@ def test_the_model_that_is_shipped_was_fitted_on_the_examples_that_are() -> None
     kept = load_learned(CONFIGS)
     assert kept is not None
     assert kept.examples == read_examples(CONFIGS)[1], "configs/examples changed: make learned.npz anew with `futing rules learn`"
+
+
+def test_clauses_are_the_same_alone_and_among_others(model: Learned) -> None:
+    texts = [normalise(t) for t in ("好的。我要投诉，你们等着。", "嗯", "运费是多少，我问一下", "")]
+    for alone, among in zip((model.clauses([t])[0] for t in texts), model.clauses(texts), strict=True):
+        assert (alone.length, alone.spans) == (among.length, among.spans)
+        assert [model.place(alone, k) for k in range(len(model.types))] == [model.place(among, k) for k in range(len(model.types))]
