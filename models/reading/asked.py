@@ -103,7 +103,7 @@ _FULL_NAME = re.compile(
 )
 _NO_ISSUE = re.compile(r"不用|不必|怎么了|^[你您]再说一遍|声音|慢")
 _SAYS_FIRST = re.compile(r"工号|我的|我姓|我叫")
-UNLIKE = 0.03  # likelihood by labelled examples below which no slot makes a moment
+UNLIKE = 0.015  # likelihood by labelled examples below which no slot makes a moment
 UNLIKE_ANSWERED = 0.01  # and below which no answer does
 LIKE_UNANSWERED = 0.4  # from which labelled examples alone make one, where the call has no answer to tell by
 _QUESTION = re.compile(
