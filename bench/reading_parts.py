@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from bench.reading_interval import prf
 from bench.score_reading import heard
 from models.hearing.acoustics import loudness_db
 from models.hearing.audio import SAMPLE_RATE_HZ, decode
@@ -105,8 +106,8 @@ def f1(calls: Iterable[tuple[HeardCall, set[tuple[int, str, str]]]], book: RuleB
         said = {(m.turn, m.kind, m.type) for m in read(call, book).moments if m.asserted and kind in (None, m.kind)}
         true = {m for m in moments if kind in (None, m[1])}
         right, false, missed = right + len(said & true), false + len(said - true), missed + len(true - said)
-    precision, recall = right / max(1, right + false), right / max(1, right + missed)
-    return 2 * precision * recall / max(1e-9, precision + recall), precision
+    precision, _, both = prf([(right, false, missed)])
+    return both, precision
 
 
 def promises(book: RuleBook) -> tuple[int, int, int, int]:

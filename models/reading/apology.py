@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from models.reading.rules import Hit, Look
+from models.reading.looking import Hit, Look
 from models.reading.text import clause_span
 from models.records import COMPANY, Component, Match, Moment, Turn
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from models.reading.rules import Look
+from models.reading.looking import Look
 from models.reading.text import Text, clause_span
 from models.records import Moment
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from models.records import HeardCall, Match
 
 if TYPE_CHECKING:
+    from models.reading.looking import Hit
     from models.reading.rule import Rule
-    from models.reading.rules import Hit
 
 
 @dataclass(frozen=True, slots=True)
