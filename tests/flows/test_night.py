@@ -199,7 +199,8 @@ def test_the_last_night_is_recorded_and_the_webhook_gets_counts_only(tmp_path: P
         thread.join(10)
     body = json.loads(said[0])
     assert (body["state"], body["ok"], body["failed"], body["skipped"], body["duplicates"]) == ("partial", 2, 1, 0, 0)
-    assert b"canary" not in said[0] and b"c0" not in said[0]
+    assert b"canary" not in said[0]
+    assert set(body) == {"run_id", "state", "ok", "failed", "skipped", "duplicates", "flags", "audio_s"}, "counts alone: no call, no person"
 
 
 def test_a_webhook_that_fails_is_a_warning(tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
