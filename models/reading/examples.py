@@ -36,14 +36,14 @@ class Failure:
 
 
 def run_examples(book: RuleBook) -> Iterator[Failure]:
-    """Every example of every rule that fails. A hit must be asserted (score ≥ 0.5), unless the rule's own score is lower; a miss must not be."""
+    """Every example of every rule that fails. A hit must be asserted (score ≥ 0.5), unless the rule can give no such score; a miss must not be."""
     for rule in book.rules:
         for example in rule.examples:
             call = example_call(example)
             heat = example.heat if example.heat is not None else tuple(None if h is None else h.value for h in feel(call))
             hits = find_hits(call, book, heat).get(rule.id, ())
             best = max((h.score for h in hits), default=None)
-            wanted = min(ASSERTED, rule.score)
+            wanted = ASSERTED if rule.score >= ASSERTED else 0.0
             if (best is not None and best >= wanted) != example.hit:
                 yield Failure(rule.id, rule.file, example.line, example.hit, " / ".join(text for _, text, _ in example.turns), best)
 

@@ -1,7 +1,7 @@
 """Labelled examples heard once, by a linear model, in; how like them a turn is, for every type of moment, out.
 
 A rule names what people say; ten thousand callers say it in other words. The model is a logistic regression for each type over character n-grams
-(1 to 4, weighed by rarity, unit length) of labelled examples (configs/examples), fitted by `futing rules learn` and kept in configs/learned.npz.
+(1 to 3, weighed by rarity, unit length) of labelled examples (configs/examples), fitted by `futing rules learn` and kept in configs/learned.npz.
 It has no words of its own to explain but the n-grams that spoke for a type, and those give the quote. The surprising choice: it never decides alone.
 It speaks through rules (`learned: {at_least: …}`, `unless: {unlikely: …}`), with everything else a rule may ask for.
 
@@ -15,7 +15,7 @@ import json
 import sys
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,9 +24,10 @@ import numpy.typing as npt
 
 from models.errors import ConfigError
 from models.reading.text import HARD, Text, pieces
+from models.reading.weighing import Scale, scales_from, scales_to
 
 SHORTEST = 4  # sentences of fewer characters are like anything; they count within their turn
-LONGEST = 4  # characters of an n-gram
+LONGEST = 3  # characters of an n-gram; four told nothing more on calls not learned from
 KEEP_CLAUSE = 0.3  # a clause beside the strongest one belongs to the quote if it speaks with this share of its weight
 BY_CUSTOMER = frozenset({"escalation", "resolution"})
 BY_COMPANY = frozenset({"apology", "conduct"})
@@ -39,7 +40,7 @@ _NOWHERE = 0xFFFF  # the code of all characters that no n-gram holds
 class Grams:
     """The n-grams of a model, looked for in many texts at once. names: in the order of their code points, each once.
 
-    An n-gram is one number of four 16-bit places, one a character, so that a whole call's are found by one search in a sorted array.
+    An n-gram is one number of 16-bit places, one a character, so that a whole call's are found by one search in a sorted array.
     """
 
     __slots__ = ("_codes", "_keys", "names")
@@ -94,7 +95,8 @@ class Clauses:
 @dataclass(frozen=True, slots=True)
 class Learned:
     """A fitted model. types: `kind/type`, in the order of the columns. weights: (n-grams, types), already weighed by rarity; squares: (n-grams,) of
-    the rarity weights; bias: (types,). examples: content hash of the examples it was fitted on. version: content hash of the model itself."""
+    the rarity weights; bias: (types,). examples: content hash of the examples it was fitted on. version: content hash of the model itself.
+    scales: by kind, what weighs its moments (weighing.py)."""
 
     types: tuple[str, ...]
     grams: Grams = field(repr=False)
@@ -103,6 +105,7 @@ class Learned:
     bias: Vector = field(repr=False)
     examples: str
     version: str
+    scales: Mapping[str, Scale] = field(repr=False, default_factory=dict)
 
     def column(self, kind: str, type_: str) -> int | None:
         """The column of a type; None where the model has never seen it."""
@@ -189,6 +192,7 @@ def load_learned(folder: Path) -> Learned | None:
             squares, bias = kept["squares"].astype(np.float32), kept["bias"].astype(np.float32)
             known = Grams(names)
             types, examples = tuple(facts["types"]), str(facts["examples"])
+            scales = scales_from(facts.get("scales", {}))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ConfigError(f"{path} cannot be read ({type(error).__name__}); make it anew with `futing rules learn`") from error
     if weights.shape != (len(names), len(types)) or squares.shape != (len(names),) or bias.shape != (len(types),):
@@ -201,22 +205,23 @@ def load_learned(folder: Path) -> Learned | None:
         bias=bias,
         examples=examples,
         version=hashlib.sha256(data).hexdigest()[:12],
+        scales=scales,
     )
 
 
-def save_learned(path: Path, types: Sequence[str], names: Sequence[str], weights: Vector, squares: Vector, bias: Vector, examples: str) -> None:
+def save_learned(path: Path, model: Learned) -> None:
     """Write a fitted model: weights as 8-bit numbers with a scale for each type, so that a repository can hold it."""
-    scale = np.maximum(np.abs(weights).max(0), 1e-9) / 127.0
-    facts = json.dumps({"types": list(types), "examples": examples}).encode("utf-8")
+    scale = np.maximum(np.abs(model.weights).max(0), 1e-9) / 127.0
+    facts = json.dumps({"types": list(model.types), "examples": model.examples, "scales": scales_to(model.scales)}).encode("utf-8")
     with path.open("wb") as out:
         np.savez_compressed(
             out,
             facts=np.frombuffer(facts, np.uint8),
-            features=np.frombuffer("\n".join(names).encode("utf-8"), np.uint8),
-            weights=np.round(weights / scale).astype(np.int8),
+            features=np.frombuffer("\n".join(model.grams.names).encode("utf-8"), np.uint8),
+            weights=np.round(model.weights / scale).astype(np.int8),
             scale=scale.astype(np.float32),
-            squares=squares.astype(np.float16),
-            bias=bias.astype(np.float32),
+            squares=model.squares.astype(np.float16),
+            bias=model.bias.astype(np.float32),
         )
 
 

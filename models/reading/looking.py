@@ -58,6 +58,7 @@ class Look:
         self.warm: tuple[tuple[float | None, ...], dict[str, tuple[Hit, ...]]] | None = None  # a heat and the hits of all rules under it
         self.texts = [normalise(turn.text) for turn in call.turns]
         self.clocks = [Clock(turn, text) for turn, text in zip(call.turns, self.texts, strict=True)]
+        self.likely = np.zeros((len(self.texts), len(book.learned.types) if book.learned else 0), np.float32)  # (turns, types)
         self.likelihoods = self._likelihoods()
         placed: list[int] = []
         for i, turn in enumerate(call.turns):
@@ -93,8 +94,9 @@ class Look:
         if self.book.learned and judged:
             found = self.book.learned.likelihoods([self.texts[i] for i in judged])
             blur = [1.0 - DULLED * (1.0 - (self.call.turns[i].confidence or 1.0)) for i in judged]
-            for i, likely in zip(judged, (found ** np.array(blur, np.float32)[:, None]).tolist(), strict=True):
-                out[i] = likely
+            self.likely[judged] = found ** np.array(blur, np.float32)[:, None]
+            for i in judged:
+                out[i] = self.likely[i].tolist()
         return out
 
     def learned_place(self, turn: int, column: int) -> tuple[int, int]:

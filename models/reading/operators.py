@@ -200,7 +200,7 @@ class Operators(Lexicons):
         if not self._mapping(at, value, ("type", "at_least")):
             return None
         name = str(value.get("type", self._type))
-        at_least = float(self._number((*at, "at_least"), value.get("at_least", 0.5), 0.05, 0.99) or 0.5)
+        at_least = float(self._number((*at, "at_least"), value.get("at_least", 0.5), 0.02, 0.99) or 0.5)
         if self._learned is None:
             self._bad(at, "`learned` without a learned model", "make learned.npz from examples/ with `futing rules learn`")
             return None

@@ -7,8 +7,8 @@ again, due times, whether the customer gave in), heat is settled by what was fou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from models.reading.apology import apologies
 from models.reading.asked import asked_again
@@ -16,28 +16,22 @@ from models.reading.heat import feel, settle
 from models.reading.measures import measure
 from models.reading.promises import due_at
 from models.reading.rulebook import RuleBook
-from models.reading.rules import find, find_hits, look
+from models.reading.rules import Hit, Look, find, find_hits, look
 from models.reading.triage import triage
+from models.reading.weighing import weighed
 from models.records import HeardCall, Measures, Moment, Reading, Turn
 
 QUARREL = "grievance.quarrel.like"  # a mark of the rule book
-PLAIN = frozenset({"resolution.accepted.learned", "resolution.accepted.mended"})  # these have looked for a dispute themselves
 
 
 def read(call: HeardCall, book: RuleBook) -> Reading:
     """Read one call. A call without turns reads as empty: flag none, priority 0, nothing measured."""
     call = _numbered(call)
     felt = feel(call)
-    warm = tuple(None if h is None else h.value for h in felt)
-    scan = look(call, book)
-    moments = list(find(call, book, warm, scan=scan))
-    hits = find_hits(call, book, warm, scan=scan)
-    apologised = apologies(scan, hits, moments)
-    sorry = {m.turn for m in apologised if m.type == "warm"}
-    moments = [m for m in moments if not (m.kind == "conduct" and m.type == "empathy" and m.turn in sorry)]
-    moments += [*apologised, *asked_again(scan)]
+    said = unweighed(call, book, tuple(None if h is None else h.value for h in felt))
+    moments = weighed(said.moments, said.looking, said.hits)
     moments = [replace(m, due_at=_due(m, call)) if m.type == "commit" else m for m in moments]
-    found = _ordered(_accepted_once(moments, min((hit.turn for hit in hits.get(QUARREL, ())), default=None)))
+    found = _ordered(_accepted_once(moments, book.learned is not None and "resolution" in book.learned.scales, min((hit.turn for hit in said.hits.get(QUARREL, ())), default=None)))
     heat = settle(felt, found, call.turns)
     verdict = triage(found, call.turns, heat)
     return Reading(
@@ -51,6 +45,26 @@ def read(call: HeardCall, book: RuleBook) -> Reading:
         reasons=verdict.reasons,
         rules_version=book.version,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the rules and their helpers say of a call before anything is weighed."""
+
+    moments: tuple[Moment, ...]
+    looking: Look
+    hits: Mapping[str, Sequence[Hit]]
+
+
+def unweighed(call: HeardCall, book: RuleBook, heat: Sequence[float | None]) -> Said:
+    """Every moment that the rules find, apologies weighed and repeated questions added; turns are numbered from 0."""
+    scan = look(call, book)
+    moments = list(find(call, book, heat, scan=scan))
+    hits = find_hits(call, book, heat, scan=scan)
+    apologised = apologies(scan, hits, moments)
+    sorry = {m.turn for m in apologised if m.type == "warm"}
+    moments = [m for m in moments if not (m.kind == "conduct" and m.type == "empathy" and m.turn in sorry)]
+    return Said((*moments, *apologised, *asked_again(scan)), scan, hits)
 
 
 def _numbered(call: HeardCall) -> HeardCall:
@@ -71,13 +85,13 @@ def _due(moment: Moment, call: HeardCall):
     return said if said is not None else due_at(call.turns[moment.turn].text, call.started_at)
 
 
-def _accepted_once(moments: Sequence[Moment], quarrel: int | None) -> list[Moment]:
-    """Giving in counts once a call: the plainest words after the last escalation, the first of equals; and only after a dispute. quarrel: the first
-    turn that sounds like one, where no rule is sure."""
+def _accepted_once(moments: Sequence[Moment], weighs: bool, quarrel: int | None) -> list[Moment]:
+    """Giving in counts once a call: the plainest words after the last escalation, the first of equals; and only after a dispute. weighs: the scores
+    know of disputes. quarrel: the first turn that sounds like one, where no rule is sure."""
     yes = sorted((m for m in moments if m.kind == "resolution" and m.asserted), key=lambda m: (m.turn, m.char_start))
     rest = [m for m in moments if m.kind != "resolution"]
-    hot = max((m.turn for m in rest if m.asserted and m.role == "customer" and m.kind in ("escalation", "abuse")), default=quarrel)
-    after = [m for m in yes if m.rule_id in PLAIN] if hot is None else [m for m in yes if m.turn > hot]
+    hot = max((m.turn for m in rest if m.asserted and m.role == "customer" and m.kind in ("escalation", "abuse")), default=-1 if weighs else quarrel)
+    after = [] if hot is None else [m for m in yes if m.turn > hot]
     return [*rest, max(after, key=lambda m: m.score)] if after else rest
 
 

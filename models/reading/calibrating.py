@@ -1,0 +1,126 @@
+"""Whole labelled calls → the scales of weighing.py.
+
+In: the labelled examples (configs/examples), of which those of at least ten turns are whole calls, and the rule book. Out: for each kind a logistic
+regression of FEATURES. Its likelihoods must be those of calls not learned from: the calls are dealt to five folds by who wrote them, and each fold is read
+with a model fitted on all the rest. Every call is read three times, as it was said and twice as a recogniser might have misheard it, with the doubt it
+would have shown. The surprising choice: Newton's method by hand, since twenty features need no library.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from models.mandarin import code, syllable
+from models.reading.heat import feel
+from models.reading.learned import Learned
+from models.reading.read import unweighed
+from models.reading.rulebook import RuleBook
+from models.reading.weighing import BAR, FEATURES, Scale, features
+from models.records import HeardCall, Turn
+
+FOLDS = 5
+WHOLE_CALL = 10  # turns
+MISHEARD = ((0.0, 1.0), (0.12, 0.7), (0.25, 0.7))  # share of characters misheard, and what such a copy weighs
+CONFUSED = 1 / 3  # of what was misheard, the share that is heard as another syllable
+FREE = 1.0  # how freely weights may grow (C of a logistic regression); 0.3 to 3 differ by less than chance
+STEPS = 30
+
+
+def whole_calls(snippets: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [s for s in snippets if len(s["turns"]) >= WHOLE_CALL]
+
+
+def folds(snippets: Sequence[dict[str, Any]]) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    """(whole calls of some writers, everything else) for each fold; a writer is what stands before the last `-` of a call_id."""
+    calls = whole_calls(snippets)
+    writers = sorted({_writer(s) for s in calls})
+    of = {writer: i % FOLDS for i, writer in enumerate(writers)}
+    for fold in range(min(FOLDS, len(writers))):
+        held = [s for s in calls if of[_writer(s)] == fold]
+        mine = {id(s) for s in held}
+        yield held, [s for s in snippets if id(s) not in mine]
+
+
+def _writer(snippet: dict[str, Any]) -> str:
+    return str(snippet["call_id"]).rpartition("-")[0]
+
+
+def calibrate(
+    snippets: Sequence[dict[str, Any]],
+    book: RuleBook,
+    fitted: Callable[[Sequence[dict[str, Any]]], Learned],
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, Scale]:
+    """The scale of each kind of BAR. fitted: snippets → a model with the types of `book.learned`."""
+    homophones = _homophones(snippets)
+    table: dict[str, list[tuple[np.ndarray, bool, float]]] = defaultdict(list)
+    for number, (held, rest) in enumerate(folds(snippets), 1):
+        tell(f"reading calls that were not learned from, fold {number} of {FOLDS}")
+        blind = replace(book, learned=fitted(rest))
+        for snippet in held:
+            truth = {(m["turn"], m["kind"], m["type"]) for m in snippet["moments"]}
+            for rate, weight in MISHEARD:
+                for kind, row, key in judged_moments(misheard(snippet, rate, homophones), blind):
+                    table[kind].append((row, key in truth, weight))
+    return {kind: scale_of(rows) for kind, rows in sorted(table.items()) if len({right for _, right, _ in rows}) == 2}
+
+
+def judged_moments(call: HeardCall, book: RuleBook) -> Iterator[tuple[str, np.ndarray, tuple[int, str, str]]]:
+    """Kind, features and place (turn, kind, type) of every moment that would be weighed."""
+    felt = feel(call)
+    said = unweighed(call, book, tuple(None if h is None else h.value for h in felt))
+    types = book.learned.types if book.learned else ()
+    mine = [m for m in said.moments if m.kind in BAR and f"{m.kind}/{m.type}" in types]
+    if mine:
+        for m, row in zip(mine, features(mine, said.moments, said.looking, said.hits), strict=True):
+            yield m.kind, row, (m.turn, m.kind, m.type)
+
+
+def scale_of(rows: Sequence[tuple[np.ndarray, bool, float]]) -> Scale:
+    """A logistic regression of rows of features, right or not, and weights."""
+    x, y, w = np.array([r[0] for r in rows]), np.array([float(r[1]) for r in rows]), np.array([r[2] for r in rows])
+    mean, spread = x.mean(0), x.std(0)
+    spread[spread < 1e-6] = 1.0
+    z = np.c_[(x - mean) / spread, np.ones(len(x))]
+    ridge = np.diag([1.0 / FREE] * len(FEATURES) + [1e-6])
+    beta = np.zeros(z.shape[1])
+    for _ in range(STEPS):
+        p = 1.0 / (1.0 + np.exp(-(z @ beta)))
+        beta -= np.linalg.solve((z * (w * p * (1 - p))[:, None]).T @ z + ridge, z.T @ (w * (p - y)) + ridge @ beta)
+    return Scale(mean, spread, beta[:-1], float(beta[-1]))
+
+
+def misheard(snippet: dict[str, Any], rate: float, homophones: dict[str, tuple[list[str], list[int]]]) -> HeardCall:
+    """The call with a share of its characters turned into others that sound the same, and confidences to match. Equal for equal call_ids and rates."""
+    rng = random.Random(zlib.crc32(f"{snippet['call_id']} {rate}".encode()))
+    turns = []
+    for i, t in enumerate(snippet["turns"]):
+        here = rng.uniform(0, 2 * rate)
+        text = "".join(_homophone(c, homophones, rng) if rng.random() < here else c for c in t["text"])
+        times = (t.get("start_s", t.get("start")), t.get("end_s", t.get("end")))
+        turns.append(Turn(i, t["role"], text, *times, confidence=round(1 - here, 3) if rate else None))
+    return HeardCall(str(snippet["call_id"]), tuple(turns), "text")
+
+
+def _homophone(char: str, homophones: dict[str, tuple[list[str], list[int]]], rng: random.Random) -> str:
+    """Another character of the same syllable, one time in three of one that recognisers confuse with it."""
+    chars, counts = homophones.get(code(char) if rng.random() < CONFUSED else syllable(char), ([char], [1]))
+    return rng.choices(chars, counts)[0]
+
+
+def _homophones(snippets: Sequence[dict[str, Any]]) -> dict[str, tuple[list[str], list[int]]]:
+    """Of each toneless syllable and of each coarse code the characters that the examples write it with, and how often."""
+    counts = Counter(c for s in snippets for t in s["turns"] for c in t["text"] if "一" <= c <= "鿿")
+    out: dict[str, tuple[list[str], list[int]]] = defaultdict(lambda: ([], []))
+    for char, count in sorted(counts.items()):
+        for sound in (syllable(char), code(char)):
+            out[sound][0].append(char)
+            out[sound][1].append(count)
+    return dict(out)
