@@ -21,7 +21,7 @@ from models.reading.triage import triage
 from models.reading.weighing import weighed
 from models.records import HeardCall, Measures, Moment, Reading, Turn
 
-QUARREL = "grievance.quarrel.like"  # a mark of the rule book
+QUARREL = ("grievance.", "apology.")  # rules whose hits, marks too, sound like a dispute
 
 
 def read(call: HeardCall, book: RuleBook) -> Reading:
@@ -31,7 +31,7 @@ def read(call: HeardCall, book: RuleBook) -> Reading:
     said = unweighed(call, book, tuple(None if h is None else h.value for h in felt))
     moments = weighed(said.moments, said.looking, said.hits)
     moments = [replace(m, due_at=_due(m, call)) if m.type == "commit" else m for m in moments]
-    found = _ordered(_accepted_once(moments, book.learned is not None and "resolution" in book.learned.scales, min((hit.turn for hit in said.hits.get(QUARREL, ())), default=None)))
+    found = _ordered(_accepted_once(moments, _first_quarrel(said)))
     heat = settle(felt, found, call.turns)
     verdict = triage(found, call.turns, heat)
     return Reading(
@@ -85,12 +85,17 @@ def _due(moment: Moment, call: HeardCall):
     return said if said is not None else due_at(call.turns[moment.turn].text, call.started_at)
 
 
-def _accepted_once(moments: Sequence[Moment], weighs: bool, quarrel: int | None) -> list[Moment]:
-    """Giving in counts once a call: the plainest words after the last escalation, the first of equals; and only after a dispute. weighs: the scores
-    know of disputes. quarrel: the first turn that sounds like one, where no rule is sure."""
+def _first_quarrel(said: Said) -> int | None:
+    """The first turn that sounds like a dispute, where no rule is sure: a grievance, a brush-off, an apology. None where there is none."""
+    marks = [hit.turn for rule_id, hits in said.hits.items() if rule_id.startswith(QUARREL) for hit in hits]
+    return min(marks, default=None)
+
+
+def _accepted_once(moments: Sequence[Moment], quarrel: int | None) -> list[Moment]:
+    """Giving in counts once a call: the plainest words after the last escalation, the first of equals; and only after a dispute."""
     yes = sorted((m for m in moments if m.kind == "resolution" and m.asserted), key=lambda m: (m.turn, m.char_start))
     rest = [m for m in moments if m.kind != "resolution"]
-    hot = max((m.turn for m in rest if m.asserted and m.role == "customer" and m.kind in ("escalation", "abuse")), default=-1 if weighs else quarrel)
+    hot = max((m.turn for m in rest if m.asserted and m.role == "customer" and m.kind in ("escalation", "abuse")), default=quarrel)
     after = [] if hot is None else [m for m in yes if m.turn > hot]
     return [*rest, max(after, key=lambda m: m.score)] if after else rest
 

@@ -42,9 +42,15 @@ FEATURES = (
     "rules", "by_hand", "by_likeness", "length", "quote", "you", "they", "asks", "left", "company",
     "doubt", "sounds_like", "dulled",
 )  # fmt: skip
+UNSURE = {"abuse": 3.0, "escalation": 3.0}  # doubt of the hearing lowers these bars' odds by e^(-3 × doubt), a half at 0.23: a missed threat is worse
+_DOUBT = FEATURES.index("doubt")
 _LOW = -9.0  # log odds of what was not looked for
 _CLIP = 1e-4
-_YOU, _THEY, _ASKS = re.compile("[你您恁侬]"), re.compile("[他她]|人家|别人|儿子|女儿|闺女|老公|老婆|老头|邻居|同学|同事|朋友|亲戚"), re.compile("[？?吗呢么][。，]?$")
+_YOU, _THEY, _ASKS = (
+    re.compile("[你您恁侬]"),
+    re.compile("[他她]|人家|别人|儿子|女儿|闺女|老公|老婆|老头|邻居|同学|同事|朋友|亲戚"),
+    re.compile("[？?吗呢么][。，]?$"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +80,9 @@ def weighed(moments: Sequence[Moment], looking: Look, hits: Mapping[str, Sequenc
     table = features([moments[i] for i in mine], moments, looking, hits)
     for kind in {moments[i].kind for i in mine}:
         rows = [k for k, i in enumerate(mine) if moments[i].kind == kind]
-        bar = BAR[kind]
         for k, chance in zip(rows, scales[kind].chances(table[rows]).tolist(), strict=True):
-            out[mine[k]] = replace(moments[mine[k]], score=round(chance * (1 - bar) / (chance * (1 - bar) + (1 - chance) * bar), 3))
+            bar = BAR[kind] / (1 - BAR[kind]) * math.exp(-UNSURE.get(kind, 0.0) * table[k, _DOUBT])
+            out[mine[k]] = replace(moments[mine[k]], score=round(chance / (chance + (1 - chance) * bar), 3))
     return _one_of_rivals(out)
 
 
@@ -84,7 +90,8 @@ def _one_of_rivals(moments: list[Moment]) -> list[Moment]:
     """Of overlapping abuse of several types the likeliest alone: following somebody home is a threat or harassment, not both."""
     out = []
     for m in moments:
-        rivals = [o for o in moments if m.kind == "abuse" == o.kind and o.turn == m.turn and o.type != m.type and o.char_start < m.char_end and m.char_start < o.char_end]
+        beside = [o for o in moments if o.kind == m.kind == "abuse" and o.turn == m.turn and o.type != m.type]
+        rivals = [o for o in beside if o.char_start < m.char_end and m.char_start < o.char_end]
         out.append(replace(m, score=min(m.score, ASSERTED - 0.001)) if any(o.score > m.score for o in rivals) else m)
     return out
 
@@ -116,7 +123,8 @@ def features(wanted: Sequence[Moment], moments: Sequence[Moment], looking: Look,
         text = turns[i].text
         ids = set(struck.get((i, m.kind, m.type), ()))
         by_likeness = sum(rule_id.endswith((".learned", ".weak")) for rule_id in ids)
-        doubt = 1.0 - (turns[i].confidence if turns[i].confidence is not None else 1.0)
+        sure_of_words = turns[i].confidence
+        doubt = 0.0 if sure_of_words is None else 1.0 - sure_of_words
         score = min(max(m.score, 0.02), 0.98)
         out[row] = (
             odds[i, column],
