@@ -90,6 +90,8 @@ def fewer_rules(config: Path, share: float, seed: int) -> RuleBook:
                 if part == "rules":
                     document["rules"] = [r for r in document["rules"] if rng.random() < share]
                 (Path(folder) / part / path.name).write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+        if (config / "learned.npz").is_file():
+            (Path(folder) / "learned.npz").write_bytes((config / "learned.npz").read_bytes())
         for _ in range(50):
             book, problems = read_book(Path(folder))
             if book is not None:

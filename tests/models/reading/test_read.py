@@ -49,7 +49,7 @@ def test_an_angry_call_that_stays_open():
 def test_a_dispute_that_was_settled():
     reading = read(
         dialogue(
-            "customer: 我的快递三天了还没到，叫你们经理来！",
+            "customer: 我的快递三天了还没到，你说了不算，叫你们经理来跟我讲！",
             "agent: 您稍等，我请我们经理接听。",
             "supervisor: 您好，是我们漏扫了，这件事怪我们。",
             "customer: 那你说怎么办？",
