@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BAR = {"abuse": 0.8, "escalation": 0.65, "resolution": 0.35}  # the chance of being true from which a moment of a kind is asserted
 ANSWERED = ("abuse", "escalation", "resolution")  # kinds whose answers are learned too: the columns `answer/…` of the model
+FAINT = 0.15  # what is weighed below this is not worth showing, not even greyed
 NEAR = 4  # turns
 GROUPS = {
     "abuse": r"abuse/.*",
@@ -68,7 +69,7 @@ class Scale:
 
 
 def weighed(moments: Sequence[Moment], looking: Look, hits: Mapping[str, Sequence[Hit]]) -> list[Moment]:
-    """The moments with scores that mean how likely they are true: 0.5 at their kind's bar. What was not learned of keeps its score."""
+    """The moments with scores that mean how likely they are true, 0.5 at their kind's bar; the faintest are left out. What was not learned of keeps its own."""
     learned = looking.book.learned
     if learned is None or not learned.scales:
         return list(moments)
@@ -83,7 +84,7 @@ def weighed(moments: Sequence[Moment], looking: Look, hits: Mapping[str, Sequenc
         for k, chance in zip(rows, scales[kind].chances(table[rows]).tolist(), strict=True):
             bar = BAR[kind] / (1 - BAR[kind]) * math.exp(-UNSURE.get(kind, 0.0) * table[k, _DOUBT])
             out[mine[k]] = replace(moments[mine[k]], score=round(chance / (chance + (1 - chance) * bar), 3))
-    return _one_of_rivals(out)
+    return [m for m in _one_of_rivals(out) if m.score >= FAINT or m.kind not in scales]
 
 
 def _one_of_rivals(moments: list[Moment]) -> list[Moment]:
