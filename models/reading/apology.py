@@ -198,15 +198,11 @@ def content_words(words: Sequence[str]) -> frozenset[str]:
 
 
 def _tie(scan: Look, index: int) -> tuple[int, str]:
-    """How many of the turn's content words the customer had used before, and the first of them."""
+    """How many of the turn's content words the customer had said before, and the first of them."""
     norm = scan.texts[index].norm
-    mine = content_words([norm[a:b] for a, b in scan.words(index)])
-    theirs: set[str] = set()
-    for i in range(index):
-        if scan.call.turns[i].by_customer:
-            other = scan.texts[i].norm
-            theirs |= content_words([other[a:b] for a, b in scan.words(i)])
-    shared = [w for w in sorted(mine & theirs, key=norm.find) if not re.fullmatch(r"对不起|抱歉|道歉|不好意思|不便|歉意|理解|谅解", w)]
+    theirs = " ".join(scan.texts[i].norm for i in range(index) if scan.call.turns[i].by_customer)
+    mine = content_words([norm[a:b] for a, b in scan.words(index, 0, len(norm))])
+    shared = [w for w in sorted(mine, key=norm.find) if w in theirs and not re.fullmatch(r"对不起|抱歉|道歉|不好意思|不便|歉意|理解|谅解", w)]
     return len(shared), shared[0] if shared else ""
 
 

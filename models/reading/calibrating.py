@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from models.mandarin import code, syllable
 from models.reading.heat import feel
 from models.reading.learned import Learned
+from models.reading.mishearing import Mishearing, confidence
 from models.reading.read import unweighed
 from models.reading.rulebook import RuleBook
 from models.reading.weighing import BAR, FEATURES, Scale, features
@@ -28,7 +28,6 @@ from models.records import HeardCall, Turn
 FOLDS = 5
 WHOLE_CALL = 10  # turns
 MISHEARD = ((0.0, 1.0), (0.12, 0.7), (0.25, 0.7))  # share of characters misheard, and what such a copy weighs
-CONFUSED = 1 / 3  # of what was misheard, the share that is heard as another syllable
 FREE = 1.0  # how freely weights may grow (C of a logistic regression); 0.3 to 3 differ by less than chance
 STEPS = 30
 
@@ -59,7 +58,7 @@ def calibrate(
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Scale]:
     """The scale of each kind of BAR. fitted: snippets → a model with the types of `book.learned`."""
-    homophones = _homophones(snippets)
+    ear = ear_of(snippets)
     table: dict[str, list[tuple[np.ndarray, bool, float]]] = defaultdict(list)
     for number, (held, rest) in enumerate(folds(snippets), 1):
         tell(f"reading calls that were not learned from, fold {number} of {FOLDS}")
@@ -67,7 +66,7 @@ def calibrate(
         for snippet in held:
             truth = {(m["turn"], m["kind"], m["type"]) for m in snippet["moments"]}
             for rate, weight in MISHEARD:
-                for kind, row, key in judged_moments(misheard(snippet, rate, homophones), blind):
+                for kind, row, key in judged_moments(misheard(snippet, rate, ear), blind):
                     table[kind].append((row, key in truth, weight))
     return {kind: scale_of(rows) for kind, rows in sorted(table.items()) if len({right for _, right, _ in rows}) == 2}
 
@@ -97,30 +96,17 @@ def scale_of(rows: Sequence[tuple[np.ndarray, bool, float]]) -> Scale:
     return Scale(mean, spread, beta[:-1], float(beta[-1]))
 
 
-def misheard(snippet: dict[str, Any], rate: float, homophones: dict[str, tuple[list[str], list[int]]]) -> HeardCall:
-    """The call with a share of its characters turned into others that sound the same, and confidences to match. Equal for equal call_ids and rates."""
+def misheard(snippet: dict[str, Any], rate: float, ear: Mishearing) -> HeardCall:
+    """The call as it was said (rate 0), or misheard at this mean share of characters with confidences to match. Equal for equal call_ids and rates."""
     rng = random.Random(zlib.crc32(f"{snippet['call_id']} {rate}".encode()))
     turns = []
     for i, t in enumerate(snippet["turns"]):
         here = rng.uniform(0, 2 * rate)
-        text = "".join(_homophone(c, homophones, rng) if rng.random() < here else c for c in t["text"])
         times = (t.get("start_s", t.get("start")), t.get("end_s", t.get("end")))
-        turns.append(Turn(i, t["role"], text, *times, confidence=round(1 - here, 3) if rate else None))
+        sure = round(confidence(here, rng), 3) if rate else None
+        turns.append(Turn(i, t["role"], ear.text(t["text"], here, rng), *times, confidence=sure))
     return HeardCall(str(snippet["call_id"]), tuple(turns), "text")
 
 
-def _homophone(char: str, homophones: dict[str, tuple[list[str], list[int]]], rng: random.Random) -> str:
-    """Another character of the same syllable, one time in three of one that recognisers confuse with it."""
-    chars, counts = homophones.get(code(char) if rng.random() < CONFUSED else syllable(char), ([char], [1]))
-    return rng.choices(chars, counts)[0]
-
-
-def _homophones(snippets: Sequence[dict[str, Any]]) -> dict[str, tuple[list[str], list[int]]]:
-    """Of each toneless syllable and of each coarse code the characters that the examples write it with, and how often."""
-    counts = Counter(c for s in snippets for t in s["turns"] for c in t["text"] if "一" <= c <= "鿿")
-    out: dict[str, tuple[list[str], list[int]]] = defaultdict(lambda: ([], []))
-    for char, count in sorted(counts.items()):
-        for sound in (syllable(char), code(char)):
-            out[sound][0].append(char)
-            out[sound][1].append(count)
-    return dict(out)
+def ear_of(snippets: Sequence[dict[str, Any]]) -> Mishearing:
+    return Mishearing(t["text"] for s in snippets for t in s["turns"])

@@ -210,7 +210,8 @@ class Compiler(Operators):
     def _example(self, at: Where, item: Any, hit: bool, speaker: str) -> Example | None:
         line = self._document.line(at)
         if isinstance(item, str | int):
-            item = [f"{speaker}: {item}"]
+            named = str(item).partition(":")[0].strip() in ROLES
+            item = [str(item) if named else f"{speaker}: {item}"]
         call: dict[str, Any] = {}
         heat = None
         if isinstance(item, dict):

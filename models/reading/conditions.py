@@ -53,7 +53,7 @@ class View(Protocol):
 
     def found(self, chains: frozenset[int]) -> Sequence[Found]: ...
     def possible(self) -> Set[int]: ...
-    def words(self) -> list[tuple[int, int]]: ...
+    def words(self, start: int, end: int) -> list[tuple[int, int]]: ...
     def text_of(self, turn: int) -> Text: ...
     def sound(self, name: str) -> float | None: ...
     def time_at(self, start: int, end: int) -> tuple[float, float] | None: ...
@@ -269,14 +269,16 @@ def _phrases(condition: Phrases, view: View) -> list[Span]:
     for found in view.found(condition.chains):
         solid = runs(found)
         heard = found.meant is not None  # a sound-alike never begins or ends inside a word, whatever the rule says
-        if (view.whole_words or heard) and any(
-            (heard or end - start < WHOLE) and cuts_a_word(view.text.norm, view.words(), *view.text.norm_span(start, end)) for start, end in solid
-        ):
+        if (view.whole_words or heard) and any(_inside_words(view, *view.text.norm_span(a, b)) for a, b in solid if heard or b - a < WHOLE):
             continue
         low, high = view.text.norm_span(found.start, found.end)
         gaps = tuple((view.text.place[a[1] - 1] + 1, view.text.place[b[0]]) for a, b in pairwise(solid))
         out.append(Span(low, high, found.factor, "exact" if found.meant is None else "sounds_like", found.meant, gaps=gaps))
     return out
+
+
+def _inside_words(view: View, start: int, end: int) -> bool:
+    return cuts_a_word(view.text.norm, view.words(start, end), start, end)
 
 
 def _regex(condition: Regex, view: View) -> list[Span]:

@@ -19,7 +19,7 @@ from models.reading.learned import Clauses
 from models.reading.patterns import Found
 from models.reading.rule import Rule
 from models.reading.rulebook import RuleBook
-from models.reading.text import Text, normalise
+from models.reading.text import Text, clause_span, normalise
 from models.reading.timing import Clock
 from models.records import ASSERTED, HeardCall, Match, Role, Turn
 
@@ -51,7 +51,7 @@ class Look:
         self._found: list[dict[int, list[Found]]] = []
         self._possible: list[set[int]] = []
         self._excepted: dict[int, dict[int, list[Found]]] = {}
-        self._words: dict[int, list[tuple[int, int]]] = {}
+        self._words: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
         self._baselines: dict[tuple[str, str], list[tuple[int, float]]] | None = None
         self.candidates: dict[int, list[int]] = {}
         self.cold: dict[str, tuple[Hit, ...]] = {}  # hits of the rules that do not ask for heat
@@ -60,7 +60,7 @@ class Look:
         self.clocks = [Clock(turn, text) for turn, text in zip(call.turns, self.texts, strict=True)]
         self.likely = np.zeros((len(self.texts), len(book.learned.types) if book.learned else 0), np.float32)  # (turns, types)
         self.likelihoods = self._likelihoods()
-        placed: list[int] = []
+        alike = self._alike()
         for i, turn in enumerate(call.turns):
             text, clock = self.texts[i], self.clocks[i]
             found, literals = book.matchers[turn.role].scan(text, clock.bare_probability if turn.words else None)
@@ -72,16 +72,22 @@ class Look:
                 ringing.update(book.by_chain[chain])
             for branch in possible:
                 ringing.update(book.by_branch[branch])
-            likely = self.likelihoods[i]
-            if likely is not None:
-                alike = [rule for column, at_least, rule in book.by_likelihood if likely[column] >= at_least]
-                if alike:
-                    ringing.update(alike)
-                    placed.append(i)
+            if i in alike:
+                ringing.update(alike[i])
             for rule in ringing:
                 self.candidates.setdefault(rule, []).append(i)
+        self._clauses = self._placed(sorted(alike))
 
-        self._clauses = self._placed(placed)
+    def _alike(self) -> dict[int, list[int]]:
+        """By turn, the rules that wait for a likelihood which it reaches; turns without any are left out."""
+        out: dict[int, list[int]] = {}
+        waiting = self.book.by_likelihood
+        if waiting is None:
+            return out
+        for i, k in np.argwhere(self.likely.take(waiting.columns, 1) >= waiting.bars).tolist():
+            if self.likelihoods[i] is not None:
+                out.setdefault(i, []).append(waiting.rules[k])
+        return out
 
     def _placed(self, turns: Sequence[int]) -> dict[int, Clauses]:
         learned = self.book.learned
@@ -114,11 +120,13 @@ class Look:
             self._excepted[turn] = self.book.exceptions[self.call.turns[turn].role].scan(self.texts[turn])[0]
         return self._excepted[turn]
 
-    def words(self, turn: int) -> list[tuple[int, int]]:
-        """jieba's words of a turn, cut when first asked for."""
-        if turn not in self._words:
-            self._words[turn] = self.book.cutter.cut(self.texts[turn].norm)
-        return self._words[turn]
+    def words(self, turn: int, start: int, end: int) -> list[tuple[int, int]]:
+        """jieba's words, as norm offsets, of the clauses that norm[start:end] touches, cut when first asked for: no word runs across a pause."""
+        text = self.texts[turn]
+        low, high = clause_span(text, start, end)
+        if (turn, low, high) not in self._words:
+            self._words[turn, low, high] = [(low + a, low + b) for a, b in self.book.cutter.cut(text.norm[low:high])]
+        return self._words[turn, low, high]
 
     def above_baseline(self, measure: str, turn: int) -> tuple[float, float] | None:
         """A turn's own value and the median of the same speaker's other turns; None without a value or a baseline."""
@@ -171,8 +179,8 @@ class View:
     def possible(self) -> set[int]:
         return self.looking._possible[self.here]
 
-    def words(self) -> list[tuple[int, int]]:
-        return self.looking.words(self.here)
+    def words(self, start: int, end: int) -> list[tuple[int, int]]:
+        return self.looking.words(self.here, start, end)
 
     def text_of(self, turn: int) -> Text:
         return self.looking.texts[turn]

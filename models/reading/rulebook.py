@@ -13,6 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from models.errors import ConfigError
 from models.reading.compiling import Compiler
 from models.reading.conditions import Anchor, Branch, Embed, Phrases, Sounds
@@ -52,6 +55,15 @@ class Branches:
 
 
 @dataclass(frozen=True, slots=True)
+class Likely:
+    """The rules that wait for a likelihood: of which column, of how much at least, and their indices."""
+
+    columns: npt.NDArray[np.int64]
+    bars: npt.NDArray[np.float64]
+    rules: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RuleBook:
     """All rules of a folder in the order of their anchors, ready to read calls. version: content hash, 12 hexadecimal digits.
 
@@ -72,7 +84,7 @@ class RuleBook:
     names: frozenset[int] = field(repr=False, default=frozenset())
     embed: Embed | None = field(repr=False, default=None)
     learned: Learned | None = field(repr=False, default=None)
-    by_likelihood: tuple[tuple[int, float, int], ...] = field(repr=False, default=())  # column, at least, index of a rule that waits for it
+    by_likelihood: Likely | None = field(repr=False, default=None)
 
     def rule(self, rule_id: str) -> Rule:
         for rule in self.rules:
@@ -129,7 +141,9 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
         names=frozenset(compiler.name_chains),
         embed=embed,
         learned=learned,
-        by_likelihood=tuple(by_likelihood),
+        by_likelihood=Likely(np.array([c for c, _, _ in by_likelihood]), np.array([b for _, b, _ in by_likelihood]), tuple(r for _, _, r in by_likelihood))
+        if by_likelihood
+        else None,
     )
     return book, []
 

@@ -42,27 +42,37 @@ def check_rules(folder: Path) -> list[Problem]:
 
 
 def find_hits(call: HeardCall, book: RuleBook, heat: Sequence[float | None] | None = None, *, scan: Look | None = None) -> dict[str, tuple[Hit, ...]]:
-    """Every hit of every rule (drafts and marks too), by rule id, by place. Without heat the rules that ask for it are left out."""
+    """Every hit of every rule that hits (drafts and marks too), by rule id, by place. Without heat the rules that ask for it are left out."""
     scan = scan if scan is not None else look(call, book)
     if scan.warm is not None and heat is not None and scan.warm[0] == tuple(heat):
         return dict(scan.warm[1])
     hits: dict[str, tuple[Hit, ...]] = {}
     everywhere = range(len(call.turns))
     roles = [t.role for t in call.turns]
-    for index, rule in enumerate(book.rules):
+    for index in sorted({*scan.candidates, *book.untriggered}):  # the order of the rules is that of their anchors
+        rule = book.rules[index]
         if rule.needs_heat and heat is None:
             continue
-        if not rule.needs_heat and rule.id in scan.cold:
-            hits[rule.id] = scan.cold[rule.id]
-            continue
-        turns = everywhere if rule.triggers is None else scan.candidates.get(index)
-        some = [hit for i in turns or () if roles[i] in rule.roles and scan.texts[i].bare for hit in _turn_hits(View(scan, i, rule, hits, heat), rule)]
-        hits[rule.id] = tuple(some)
-        if not rule.needs_heat:
-            scan.cold[rule.id] = hits[rule.id]
+        some = None if rule.needs_heat else scan.cold.get(rule.id)
+        if some is None:
+            turns = everywhere if rule.triggers is None else scan.candidates[index]
+            heard = (i for i in turns if roles[i] in rule.roles and scan.texts[i].bare and not _hopeless(rule, scan.likelihoods[i]))
+            some = tuple(hit for i in heard for hit in _turn_hits(View(scan, i, rule, hits, heat), rule))
+            if not rule.needs_heat:
+                scan.cold[rule.id] = some
+        if some:
+            hits[rule.id] = some
     if heat is not None:
         scan.warm = (tuple(heat), dict(hits))
     return hits
+
+
+def _hopeless(rule: Rule, likelihoods: Sequence[float] | None) -> bool:
+    """Whether `unlikely` will take away whatever the rule finds in a turn, so that nothing need be looked for."""
+    if rule.unless.unlikely is None:
+        return False
+    column, bar = rule.unless.unlikely
+    return (0.0 if likelihoods is None else likelihoods[column]) < min(bar, MISHEARD)
 
 
 def find(
@@ -117,7 +127,7 @@ def _turn_hits(view: View, rule: Rule) -> list[Hit]:
 def _best(cluster: list[Span], view: View, rule: Rule) -> list[Hit]:
     """The strongest candidate of a cluster that no exception takes away, as a list of at most one hit."""
     best: tuple[float, int, Span] | None = None
-    for span in dict.fromkeys(cluster):
+    for span in dict.fromkeys(cluster) if len(cluster) > 1 else cluster:
         if best is not None and span.factor * rule.score < best[0] and not rule.evidence:
             continue
         soft = _spared(span, view, rule.unless)

@@ -11,6 +11,7 @@ import html
 import math
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -85,6 +86,8 @@ def normalise(text: str) -> Text:
         kept = [i for i, char in enumerate(norm) if char != " "]
         norm = "".join(norm[i] for i in kept)
         begin, finish = [begin[i] for i in kept], [finish[i] for i in kept]
+    if "一万" in norm:
+        norm, begin, finish = _hotlines(norm, begin, finish)
     norm = _digits(norm)
     bare: list[str] = []
     place: list[int] = []
@@ -155,6 +158,33 @@ def _digits(norm: str) -> str:
     if "." in norm:
         norm = re.sub(r"\.(?![0-9a-z])|(?<![0-9a-z])\.", "。", norm)
     return norm
+
+
+# 12315 read out as a quantity, as voices made by machines do and recognisers then write; 12,300 of something is followed by what it is of.
+_HOTLINE = re.compile(
+    r"一万[二两]千三百(?:([一二三四五六七八九]?)十([一二三四五六七八九])?|零?([一二三四五六七八九]))?(?![元块多余万千百十个天零一二三四五六七八九])"
+    r"|(?<=[打拨])一万[二两]千三(?![元块多余万千百十个天零一二三四五六七八九])"
+)
+
+
+def _hotlines(norm: str, begin: Sequence[int], finish: Sequence[int]) -> tuple[str, list[int], list[int]]:
+    """Numbers of public hotlines (123xx) that are spelled as quantities, as digits; each digit leads back to the whole of them."""
+    out: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    last = 0
+    for m in _HOTLINE.finditer(norm):
+        low, high = m.span()
+        tens, unit, alone = (_HAN_DIGIT.get(g or "", "") for g in m.groups())
+        digits = "123" + (tens or ("1" if "十" in m[0] else "0")) + (unit or alone or "0")
+        out += [norm[last:low], digits]
+        starts += [*begin[last:low], *[begin[low]] * len(digits)]
+        ends += [*finish[last:low], *[finish[high - 1]] * len(digits)]
+        last = high
+    return "".join((*out, norm[last:])), [*starts, *begin[last:]], [*ends, *finish[last:]]
+
+
+_HAN_DIGIT = dict(zip("一二三四五六七八九", "123456789", strict=True))
 
 
 def _is_spaced_out(norm: str) -> bool:
@@ -275,11 +305,15 @@ _CLAUSE_MARKS = frozenset("。！？；，…： ")
 
 
 def _widened(norm: str, start: int, end: int, marks: frozenset[str]) -> tuple[int, int]:
-    while start > 0 and norm[start - 1] not in marks:
-        start -= 1
-    while end < len(norm) and norm[end] not in marks:
-        end += 1
-    return start, end
+    places = _places(norm, marks)
+    before, after = bisect_left(places, start), bisect_left(places, end)
+    return places[before - 1] + 1 if before else 0, places[after] if after < len(places) else max(end, len(norm))
+
+
+@lru_cache(maxsize=512)  # many hits of one turn ask for the same marks
+def _places(norm: str, marks: frozenset[str]) -> list[int]:
+    """Where a text is cut, in order."""
+    return [i for i, char in enumerate(norm) if char in marks]
 
 
 def pieces(text: Text, hard_only: bool) -> list[tuple[int, int]]:

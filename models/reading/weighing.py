@@ -26,7 +26,7 @@ from models.records import ASSERTED, Moment
 if TYPE_CHECKING:
     from models.reading.looking import Hit, Look
 
-BAR = {"abuse": 0.8, "escalation": 0.65, "resolution": 0.35}  # the chance of being true from which a moment of a kind is asserted
+BAR = {"abuse": 0.9, "escalation": 0.6, "resolution": 0.65}  # the chance of being true from which a moment of a kind is asserted
 ANSWERED = ("abuse", "escalation", "resolution")  # kinds whose answers are learned too: the columns `answer/…` of the model
 FAINT = 0.15  # what is weighed below this is not worth showing, not even greyed
 NEAR = 4  # turns
@@ -43,7 +43,11 @@ FEATURES = (
     "rules", "by_hand", "by_likeness", "length", "quote", "you", "they", "asks", "left", "company",
     "doubt", "sounds_like", "dulled",
 )  # fmt: skip
-UNSURE = {"abuse": 3.0, "escalation": 3.0}  # doubt of the hearing lowers these bars' odds by e^(-3 × doubt), a half at 0.23: a missed threat is worse
+UNSURE = {
+    "abuse": 4.0,
+    "escalation": 2.0,
+    "resolution": -1.5,
+}  # doubt of the hearing multiplies the odds of these bars by e^(-this × doubt): a missed threat, a dispute taken for settled, are worse
 _DOUBT = FEATURES.index("doubt")
 _LOW = -9.0  # log odds of what was not looked for
 _CLIP = 1e-4
@@ -101,61 +105,60 @@ def features(wanted: Sequence[Moment], moments: Sequence[Moment], looking: Look,
     """(wanted, FEATURES) what is known of each moment; moments: all of the call, as the rules scored them."""
     turns = looking.call.turns
     odds = log_odds(looking.likely)
-    by_customer = np.array([t.role == "customer" for t in turns])
     types = looking.book.learned.types if looking.book.learned else ()
     columns = {name: columns_of(types, name) for name in (*GROUPS, *{m.kind for m in wanted}, *{f"answer/{m.kind}" for m in wanted})}
-    best = {name: odds[:, list(mine)].max(1, initial=_LOW) for name, mine in columns.items()}
-    trouble, mended, brushed = best["trouble"], best["mended"], best["brushed"]
-    struck: dict[tuple[int, str, str], list[str]] = {}
+    best = {name: odds[:, list(mine)].max(1, initial=_LOW).tolist() for name, mine in columns.items()}  # by turn
+    trouble = best["trouble"]
+    sides = {side: [i for i, t in enumerate(turns) if t.by_customer == side] for side in (True, False)}
+    sure = [m.turn for m in moments if m.asserted and m.kind in ("abuse", "escalation") and m.type != "repeat"]
+    struck: dict[tuple[int, str, str], set[str]] = {}
     for some in hits.values():
         for h in some:
             if h.rule.status == "active":
-                struck.setdefault((h.turn, h.rule.kind, h.rule.type), []).append(h.rule.id)
-    sure = [m for m in moments if m.asserted and m.kind in ("abuse", "escalation") and m.type != "repeat"]
-    out = np.empty((len(wanted), len(FEATURES)))
-    for row, m in enumerate(wanted):
-        i, side = m.turn, by_customer[m.turn]
-        own = np.flatnonzero(by_customer == side)
-        others = np.flatnonzero(by_customer != side)
-        before, after = others[others < i], others[others > i]
+                struck.setdefault((h.turn, h.rule.kind, h.rule.type), set()).add(h.rule.id)
+    out = []
+    for m in wanted:
+        i, side = m.turn, turns[m.turn].by_customer
+        own, others = [k for k in sides[side] if k != i], sides[not side]
+        before, after = max((k for k in others if k < i), default=None), min((k for k in others if k > i), default=None)
         column = types.index(f"{m.kind}/{m.type}")
-        rivals = [c for c in columns[m.kind] if c != column]
-        near, earlier, later = own[(abs(own - i) <= NEAR) & (own != i)], own[own < i], own[own > i]
+        mine = float(odds[i, column])
         text = turns[i].text
-        ids = set(struck.get((i, m.kind, m.type), ()))
+        ids = struck.get((i, m.kind, m.type), set())
         by_likeness = sum(rule_id.endswith((".learned", ".weak")) for rule_id in ids)
         sure_of_words = turns[i].confidence
         doubt = 0.0 if sure_of_words is None else 1.0 - sure_of_words
         score = min(max(m.score, 0.02), 0.98)
-        out[row] = (
-            odds[i, column],
-            math.log(score / (1 - score)),
-            odds[i, rivals].max(initial=_LOW),
-            best[{"abuse": "escalation", "escalation": "abuse"}.get(m.kind, "trouble")][i],
-            best["resolution"][i] if side else _LOW,
-            trouble[near].max(initial=_LOW),
-            trouble[earlier].max(initial=_LOW),
-            trouble[later].max(initial=_LOW),
-            math.log1p(sum(o.turn != i and by_customer[o.turn] == side for o in sure)),
-            max(best[f"answer/{m.kind}"][after[0]], _LOW / 2) if len(after) else _LOW / 2,
-            float(not len(after)),
-            mended[before[-1]] if len(before) else _LOW,
-            brushed[before[-1]] if len(before) else _LOW,
-            math.log1p(len(ids)),
-            float(len(ids) > by_likeness),
-            float(by_likeness > 0),
-            math.log1p(len(text)),
-            math.log1p(m.char_end - m.char_start),
-            float(bool(_YOU.search(text))),
-            float(bool(_THEY.search(text))),
-            float(bool(_ASKS.search(text))),
-            math.log1p(len(later)),
-            float(not side),
-            doubt,
-            float(m.match == "sounds_like"),
-            doubt * odds[i, column],
-        )
-    return out
+        known = {
+            "likelihood": mine,
+            "score": math.log(score / (1 - score)),
+            "rival": max((float(odds[i, c]) for c in columns[m.kind] if c != column), default=_LOW),
+            "other_kind": best[{"abuse": "escalation", "escalation": "abuse"}.get(m.kind, "trouble")][i],
+            "given_in": best["resolution"][i] if side else _LOW,
+            "near": max((trouble[k] for k in own if abs(k - i) <= NEAR), default=_LOW),
+            "earlier": max((trouble[k] for k in own if k < i), default=_LOW),
+            "later": max((trouble[k] for k in own if k > i), default=_LOW),
+            "others": math.log1p(sum(k != i and turns[k].by_customer == side for k in sure)),
+            "answer": _LOW / 2 if after is None else max(best[f"answer/{m.kind}"][after], _LOW / 2),
+            "unanswered": float(after is None),
+            "mended": _LOW if before is None else best["mended"][before],
+            "brushed": _LOW if before is None else best["brushed"][before],
+            "rules": math.log1p(len(ids)),
+            "by_hand": float(len(ids) > by_likeness),
+            "by_likeness": float(by_likeness > 0),
+            "length": math.log1p(len(text)),
+            "quote": math.log1p(m.char_end - m.char_start),
+            "you": float(bool(_YOU.search(text))),
+            "they": float(bool(_THEY.search(text))),
+            "asks": float(bool(_ASKS.search(text))),
+            "left": math.log1p(sum(k > i for k in own)),
+            "company": float(not side),
+            "doubt": doubt,
+            "sounds_like": float(m.match == "sounds_like"),
+            "dulled": doubt * mine,
+        }
+        out.append([known[name] for name in FEATURES])
+    return np.array(out, np.float64).reshape(len(wanted), len(FEATURES))
 
 
 @lru_cache(maxsize=256)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.reading.calibrating import MISHEARD, _homophones, folds, misheard, scale_of
+from models.reading.calibrating import MISHEARD, ear_of, folds, misheard, scale_of
 from models.reading.learning import read_examples
 from models.reading.read import read, unweighed
 from models.reading.rulebook import RuleBook
 from models.reading.rules import load_rulebook
-from models.reading.weighing import BAR, FAINT, FEATURES, Scale, columns_of, features, scales_from, scales_to, weighed
+from models.reading.weighing import BAR, FAINT, FEATURES, UNSURE, Scale, columns_of, features, scales_from, scales_to, weighed
 from models.records import HeardCall, Role, Turn
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -125,17 +125,17 @@ def test_no_call_is_judged_by_a_model_that_has_met_its_writer() -> None:
     assert len(seen) == len(set(seen)) == sum(len(s["turns"]) >= 10 for s in snippets) >= 200
 
 
-def test_a_misheard_copy_is_the_same_every_time_and_keeps_its_length() -> None:
+def test_a_misheard_copy_is_the_same_every_time_and_keeps_its_turns() -> None:
     snippets, _ = read_examples(CONFIGS)
     one = next(s for s in snippets if len(s["turns"]) >= 10)
-    homophones = _homophones(snippets)
-    assert [t.text for t in misheard(one, 0.0, homophones).turns] == [t["text"] for t in one["turns"]]
+    ear = ear_of(snippets)
+    assert [t.text for t in misheard(one, 0.0, ear).turns] == [t["text"] for t in one["turns"]]
     for rate, _ in MISHEARD[1:]:
-        copy = misheard(one, rate, homophones)
-        assert copy == misheard(one, rate, homophones)
-        assert [len(t.text) for t in copy.turns] == [len(t["text"]) for t in one["turns"]]
+        copy = misheard(one, rate, ear)
+        assert copy == misheard(one, rate, ear)
+        assert [t.role for t in copy.turns] == [t["role"] for t in one["turns"]]
         assert any(t.text != o["text"] for t, o in zip(copy.turns, one["turns"], strict=True))
-        assert all(t.confidence is not None and 0.4 <= t.confidence <= 1 for t in copy.turns)
+        assert all(t.confidence is not None and 0.2 <= t.confidence <= 0.99 for t in copy.turns)
 
 
 def test_groups_of_columns() -> None:
@@ -147,15 +147,17 @@ def test_groups_of_columns() -> None:
     assert columns_of(types, "brushed") == ()
 
 
-def test_doubt_lowers_the_bar_of_trouble_only(book: RuleBook) -> None:
+def test_doubt_moves_the_bars(book: RuleBook) -> None:
     assert book.learned is not None
     flat = {kind: Scale(np.zeros(len(FEATURES)), np.ones(len(FEATURES)), np.zeros(len(FEATURES)), 0.0) for kind in BAR}
     blind = replace(book, learned=replace(book.learned, scales=flat))
+    seen = set()
     for confidence in (0.9, 0.6):
         said = unweighed(call(*QUARREL, confidence=confidence), blind, [None] * len(QUARREL))
         for m in weighed(said.moments, said.looking, said.hits):
-            if m.kind == "escalation":
-                odds = BAR["escalation"] / (1 - BAR["escalation"]) * np.exp(-3.0 * (1 - confidence))
+            if m.kind in BAR:
+                odds = BAR[m.kind] / (1 - BAR[m.kind]) * np.exp(-UNSURE[m.kind] * (1 - confidence))
                 assert m.score == pytest.approx(1 / (1 + odds), abs=0.002)
-            if m.kind == "resolution":
-                assert m.score == pytest.approx(1 - BAR["resolution"], abs=0.002)
+                seen.add(m.kind)
+    assert {"escalation", "resolution"} <= seen
+    assert UNSURE["abuse"] > 0 > UNSURE["resolution"]  # a missed threat is worse than a false one, a dispute taken for settled worse than one left open
