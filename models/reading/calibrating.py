@@ -12,7 +12,7 @@ import random
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from models.reading.learned import Learned
 from models.reading.mishearing import Mishearing, confidence
 from models.reading.read import unweighed
 from models.reading.rulebook import RuleBook
-from models.reading.weighing import BAR, FEATURES, Scale, features
+from models.reading.weighing import BAR, Scale, by_type, features
 from models.records import HeardCall, Turn
 
 FOLDS = 5
@@ -30,6 +30,16 @@ WHOLE_CALL = 10  # turns
 MISHEARD = ((0.0, 1.0), (0.12, 0.7), (0.25, 0.7))  # share of characters misheard, and what such a copy weighs
 FREE = 1.0  # how freely weights may grow (C of a logistic regression); 0.3 to 3 differ by less than chance
 STEPS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A moment that would be weighed: what is known of it, its type, whether it is true, and what it counts."""
+
+    features: np.ndarray
+    type: str
+    right: bool
+    weight: float = 1.0
 
 
 def whole_calls(snippets: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -59,7 +69,7 @@ def calibrate(
 ) -> dict[str, Scale]:
     """The scale of each kind of BAR. fitted: snippets → a model with the types of `book.learned`."""
     ear = ear_of(snippets)
-    table: dict[str, list[tuple[np.ndarray, bool, float]]] = defaultdict(list)
+    table: dict[str, list[Judged]] = defaultdict(list)
     for number, (held, rest) in enumerate(folds(snippets), 1):
         tell(f"reading calls that were not learned from, fold {number} of {FOLDS}")
         blind = replace(book, learned=fitted(rest))
@@ -67,8 +77,8 @@ def calibrate(
             truth = {(m["turn"], m["kind"], m["type"]) for m in snippet["moments"]}
             for rate, weight in MISHEARD:
                 for kind, row, key in judged_moments(misheard(snippet, rate, ear), blind):
-                    table[kind].append((row, key in truth, weight))
-    return {kind: scale_of(rows) for kind, rows in sorted(table.items()) if len({right for _, right, _ in rows}) == 2}
+                    table[kind].append(Judged(row, key[2], key in truth, weight))
+    return {kind: scale_of(rows) for kind, rows in sorted(table.items()) if len({row.right for row in rows}) == 2}
 
 
 def judged_moments(call: HeardCall, book: RuleBook) -> Iterator[tuple[str, np.ndarray, tuple[int, str, str]]]:
@@ -82,18 +92,20 @@ def judged_moments(call: HeardCall, book: RuleBook) -> Iterator[tuple[str, np.nd
             yield m.kind, row, (m.turn, m.kind, m.type)
 
 
-def scale_of(rows: Sequence[tuple[np.ndarray, bool, float]]) -> Scale:
-    """A logistic regression of rows of features, right or not, and weights."""
-    x, y, w = np.array([r[0] for r in rows]), np.array([float(r[1]) for r in rows]), np.array([r[2] for r in rows])
+def scale_of(rows: Sequence[Judged]) -> Scale:
+    """The logistic regression of one kind's moments."""
+    types = tuple(sorted({row.type for row in rows}))
+    x = by_type(np.array([row.features for row in rows]), [row.type for row in rows], types)
+    y, w = np.array([float(row.right) for row in rows]), np.array([row.weight for row in rows])
     mean, spread = x.mean(0), x.std(0)
     spread[spread < 1e-6] = 1.0
     z = np.c_[(x - mean) / spread, np.ones(len(x))]
-    ridge = np.diag([1.0 / FREE] * len(FEATURES) + [1e-6])
+    ridge = np.diag([1.0 / FREE] * x.shape[1] + [1e-6])
     beta = np.zeros(z.shape[1])
     for _ in range(STEPS):
         p = 1.0 / (1.0 + np.exp(-(z @ beta)))
         beta -= np.linalg.solve((z * (w * p * (1 - p))[:, None]).T @ z + ridge, z.T @ (w * (p - y)) + ridge @ beta)
-    return Scale(mean, spread, beta[:-1], float(beta[-1]))
+    return Scale(types, mean, spread, beta[:-1], float(beta[-1]))
 
 
 def misheard(snippet: dict[str, Any], rate: float, ear: Mishearing) -> HeardCall:

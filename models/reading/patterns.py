@@ -165,11 +165,22 @@ class Matcher:
         if not 0 <= following < len(chain.parts):
             return []
         gap = max(gap, chain.gaps[at if step > 0 else following])
+        part = chain.parts[following]
+        if not part.optional and not part.pause and self._far(text, index, following, step, edge, gap, coded):
+            return None
         for span, meant in self._nearby(text, index, following, step, edge, gap, coded):
             rest = self._chained(text, index, following, step, span[1] if step > 0 else span[0], coded, 0)
             if rest is not None:
                 return rest if span[0] == span[1] else [(span, meant), *rest]
-        return self._chained(text, index, following, step, edge, coded, gap) if chain.parts[following].optional else None
+        return self._chained(text, index, following, step, edge, coded, gap) if part.optional else None
+
+    def _far(self, text: Text, index: int, number: int, step: int, edge: int, gap: int, coded: str) -> bool:
+        """Whether no spelling of a part can begin within the gap: none of the characters that it may begin with is there. Most chains end here."""
+        window = slice(edge, edge + gap + 1) if step > 0 else slice(max(0, edge - gap - 1), edge)
+        if not self._edges[index][number][step > 0].isdisjoint(text.bare[window]):
+            return False
+        edges = self._code_edges.get((index, number))
+        return edges is None or edges[step > 0].isdisjoint(coded[window])
 
     def _nearby(self, text: Text, index: int, number: int, step: int, edge: int, gap: int, coded: str) -> Iterator[tuple[tuple[int, int], str | None]]:
         """Spellings of one part within the gap from the edge, exact ones first, nearest first."""

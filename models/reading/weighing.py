@@ -26,7 +26,7 @@ from models.records import ASSERTED, Moment
 if TYPE_CHECKING:
     from models.reading.looking import Hit, Look
 
-BAR = {"abuse": 0.9, "escalation": 0.6, "resolution": 0.65}  # the chance of being true from which a moment of a kind is asserted
+BAR = {"abuse": 0.7, "escalation": 0.5, "resolution": 0.65}  # the chance of being true from which a moment of a kind is asserted
 ANSWERED = ("abuse", "escalation", "resolution")  # kinds whose answers are learned too: the columns `answer/…` of the model
 FAINT = 0.15  # what is weighed below this is not worth showing, not even greyed
 NEAR = 4  # turns
@@ -43,12 +43,10 @@ FEATURES = (
     "rules", "by_hand", "by_likeness", "length", "quote", "you", "they", "asks", "left", "company",
     "doubt", "sounds_like", "dulled",
 )  # fmt: skip
-UNSURE = {
-    "abuse": 4.0,
-    "escalation": 2.0,
-    "resolution": -1.5,
-}  # doubt of the hearing multiplies the odds of these bars by e^(-this × doubt): a missed threat, a dispute taken for settled, are worse
-_DOUBT = FEATURES.index("doubt")
+# Doubt of the hearing multiplies the odds of a bar by e^(-this × doubt): a missed threat is worse than a false one, and a dispute taken for settled
+# worse than one left open.
+UNSURE = {"abuse": 1.0, "escalation": 1.0, "resolution": -1.5}
+_DOUBT, _SCORE = FEATURES.index("doubt"), FEATURES.index("score")
 _LOW = -9.0  # log odds of what was not looked for
 _CLIP = 1e-4
 _YOU, _THEY, _ASKS = (
@@ -60,16 +58,25 @@ _YOU, _THEY, _ASKS = (
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What weighs the moments of one kind. mean, spread, weights: a number a feature; constant: log odds where all features are at their means."""
+    """What weighs the moments of one kind. types: those of the kind, each with a weight of its own and one for its score, since rules for one type are
+    surer than for another. mean, spread, weights: a number a column, FEATURES first; constant: log odds where all columns are at their means."""
 
+    types: tuple[str, ...]
     mean: npt.NDArray[np.float64] = field(repr=False)
     spread: npt.NDArray[np.float64] = field(repr=False)
     weights: npt.NDArray[np.float64] = field(repr=False)
     constant: float
 
-    def chances(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """(moments, features) → the chance of each to be true, 0–1."""
-        return 1.0 / (1.0 + np.exp(-(((features - self.mean) / self.spread) @ self.weights + self.constant)))
+    def chances(self, features: npt.NDArray[np.float64], types: Sequence[str]) -> npt.NDArray[np.float64]:
+        """(moments, FEATURES) and the type of each → the chance of each to be true, 0–1."""
+        columns = by_type(features, types, self.types)
+        return 1.0 / (1.0 + np.exp(-(((columns - self.mean) / self.spread) @ self.weights + self.constant)))
+
+
+def by_type(features: npt.NDArray[np.float64], types: Sequence[str], known: Sequence[str]) -> npt.NDArray[np.float64]:
+    """(moments, FEATURES) → (moments, FEATURES, whether it is of each known type, its score if it is)."""
+    own = np.array([[float(t == k) for k in known] for t in types]).reshape(len(types), len(known))
+    return np.hstack([features, own, own * features[:, [_SCORE]]])
 
 
 def weighed(moments: Sequence[Moment], looking: Look, hits: Mapping[str, Sequence[Hit]]) -> list[Moment]:
@@ -85,7 +92,7 @@ def weighed(moments: Sequence[Moment], looking: Look, hits: Mapping[str, Sequenc
     table = features([moments[i] for i in mine], moments, looking, hits)
     for kind in {moments[i].kind for i in mine}:
         rows = [k for k, i in enumerate(mine) if moments[i].kind == kind]
-        for k, chance in zip(rows, scales[kind].chances(table[rows]).tolist(), strict=True):
+        for k, chance in zip(rows, scales[kind].chances(table[rows], [moments[mine[k]].type for k in rows]).tolist(), strict=True):
             bar = BAR[kind] / (1 - BAR[kind]) * math.exp(-UNSURE.get(kind, 0.0) * table[k, _DOUBT])
             out[mine[k]] = replace(moments[mine[k]], score=round(chance / (chance + (1 - chance) * bar), 3))
     return [m for m in _one_of_rivals(out) if m.score >= FAINT or m.kind not in scales]
@@ -174,11 +181,12 @@ def log_odds(likelihoods: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 
 def scales_to(scales: Mapping[str, Scale]) -> dict[str, dict[str, list[float]]]:
-    """Scales as learned.npz keeps them: by kind and feature its mean, spread and weight, so that another order or set of features is noticed."""
+    """Scales as learned.npz keeps them: by kind and column its mean, spread and weight, so that another order or set of features is noticed."""
     kept: dict[str, dict[str, list[float]]] = {}
     for kind, scale in sorted(scales.items()):
         rows = zip(scale.mean.tolist(), scale.spread.tolist(), scale.weights.tolist(), strict=True)
-        kept[kind] = {name: [float(f"{x:.6g}") for x in row] for name, row in zip(FEATURES, rows, strict=True)} | {"constant": [float(f"{scale.constant:.6g}")]}
+        names = (*FEATURES, *(f"is {t}" for t in scale.types), *(f"score of {t}" for t in scale.types))
+        kept[kind] = {name: [float(f"{x:.6g}") for x in row] for name, row in zip(names, rows, strict=True)} | {"constant": [float(f"{scale.constant:.6g}")]}
     return kept
 
 
@@ -186,8 +194,9 @@ def scales_from(kept: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, 
     """Raises KeyError, ValueError or TypeError where what was kept is not of these features."""
     out = {}
     for kind, rows in kept.items():
-        table = np.array([rows[name] for name in FEATURES], np.float64)
-        if table.shape != (len(FEATURES), 3) or len(rows) != len(FEATURES) + 1:
+        types = tuple(name.removeprefix("is ") for name in rows if name.startswith("is "))
+        table = np.array([rows[name] for name in (*FEATURES, *(f"is {t}" for t in types), *(f"score of {t}" for t in types))], np.float64)
+        if table.shape != (len(FEATURES) + 2 * len(types), 3) or len(rows) != len(table) + 1:
             raise ValueError("scales of other features")
-        out[kind] = Scale(table[:, 0], table[:, 1], table[:, 2], float(rows["constant"][0]))
+        out[kind] = Scale(types, table[:, 0], table[:, 1], table[:, 2], float(rows["constant"][0]))
     return out

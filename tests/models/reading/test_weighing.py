@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.reading.calibrating import MISHEARD, ear_of, folds, misheard, scale_of
+from models.reading.calibrating import MISHEARD, Judged, ear_of, folds, misheard, scale_of
 from models.reading.learning import read_examples
 from models.reading.read import read, unweighed
 from models.reading.rulebook import RuleBook
@@ -81,7 +82,7 @@ def test_a_score_of_a_half_is_the_bar(book: RuleBook) -> None:
     """A scale that knows nothing but a chance: the score is 0.5 exactly where the chance is the kind's bar."""
     assert book.learned is not None
     for kind, bar in BAR.items():
-        flat = Scale(np.zeros(len(FEATURES)), np.ones(len(FEATURES)), np.zeros(len(FEATURES)), float(np.log(bar / (1 - bar))))
+        flat = Scale((), np.zeros(len(FEATURES)), np.ones(len(FEATURES)), np.zeros(len(FEATURES)), float(np.log(bar / (1 - bar))))
         said = unweighed(call(*QUARREL), replace(book, learned=replace(book.learned, scales={kind: flat})), [None] * len(QUARREL))
         scores = [m.score for m in weighed(said.moments, said.looking, said.hits) if m.kind == kind]
         assert scores == [0.5] * len(scores)
@@ -96,10 +97,13 @@ def test_of_rival_kinds_of_abuse_in_the_same_words_one_is_asserted(book: RuleBoo
 
 def test_scales_are_kept_as_they_are_and_others_are_refused() -> None:
     rng = np.random.default_rng(1)
-    scale = Scale(rng.normal(size=len(FEATURES)), rng.uniform(0.5, 2, len(FEATURES)), rng.normal(size=len(FEATURES)), -1.25)
-    kept = scales_from(scales_to({"abuse": scale}))["abuse"]
-    rows = rng.normal(size=(9, len(FEATURES)))
-    assert np.allclose(kept.chances(rows), scale.chances(rows), atol=1e-4)
+    types = ("insult", "threat")
+    n = len(FEATURES) + 2 * len(types)
+    scale = Scale(types, rng.normal(size=n), rng.uniform(0.5, 2, n), rng.normal(size=n), -1.25)
+    kept = scales_from(json.loads(json.dumps(scales_to({"abuse": scale}))))["abuse"]
+    assert kept.types == types
+    rows, said = rng.normal(size=(9, len(FEATURES))), ["insult", "threat", "profanity"] * 3
+    assert np.allclose(kept.chances(rows, said), scale.chances(rows, said), atol=1e-4)
     broken = scales_to({"abuse": scale})
     del broken["abuse"]["near"]
     with pytest.raises(KeyError):
@@ -110,9 +114,22 @@ def test_a_scale_learns_what_tells_right_from_wrong() -> None:
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(400, len(FEATURES)))
     right = rows[:, 0] + 0.3 * rng.normal(size=400) > 0
-    scale = scale_of([(row, bool(y), 1.0) for row, y in zip(rows, right, strict=True)])
-    assert ((scale.chances(rows) > 0.5) == right).mean() > 0.9
+    scale = scale_of([Judged(row, "insult", bool(y)) for row, y in zip(rows, right, strict=True)])
+    assert ((scale.chances(rows, ["insult"] * 400) > 0.5) == right).mean() > 0.9
     assert abs(scale.weights[0]) > 5 * np.abs(scale.weights[1:]).max()
+
+
+def test_a_type_whose_rules_are_surer_is_believed_more() -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(800, len(FEATURES)))
+    types = [("profanity", "insult")[i % 2] for i in range(800)]
+    score = rows[:, FEATURES.index("score")]
+    right = np.where([t == "profanity" for t in types], score > 0, rng.random(800) < 0.3)
+    scale = scale_of([Judged(row, t, bool(y)) for row, t, y in zip(rows, types, right, strict=True)])
+    sure = np.zeros((2, len(FEATURES)))
+    sure[:, FEATURES.index("score")] = 2.0
+    profanity, insult = scale.chances(sure, ["profanity", "insult"])
+    assert profanity > 0.9 and insult < 0.6
 
 
 def test_no_call_is_judged_by_a_model_that_has_met_its_writer() -> None:
@@ -149,7 +166,7 @@ def test_groups_of_columns() -> None:
 
 def test_doubt_moves_the_bars(book: RuleBook) -> None:
     assert book.learned is not None
-    flat = {kind: Scale(np.zeros(len(FEATURES)), np.ones(len(FEATURES)), np.zeros(len(FEATURES)), 0.0) for kind in BAR}
+    flat = {kind: Scale((), np.zeros(len(FEATURES)), np.ones(len(FEATURES)), np.zeros(len(FEATURES)), 0.0) for kind in BAR}
     blind = replace(book, learned=replace(book.learned, scales=flat))
     seen = set()
     for confidence in (0.9, 0.6):
