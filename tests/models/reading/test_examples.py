@@ -27,6 +27,13 @@ def test_examples_that_hold_and_one_that_does_not(tmp_path: Path) -> None:
     assert not failure.hit and "rules/escalation.yaml:10: escalation.complaint.x: hit with score 0.8, should be missed: 还是投诉" in str(failure)
 
 
+def test_a_single_line_may_name_who_says_it(tmp_path: Path) -> None:
+    said = RULES.replace("score: SCORE", "score: 0.8\n    role: customer").replace("MISS", "'agent: 我要投诉你'")
+    book = compiled(tmp_path, said)
+    assert [e.turns for e in book.rules[0].examples if not e.hit][-1] == (("agent", "我要投诉你", ()),)
+    assert list(run_examples(book)) == []  # the rule listens to the customer alone
+
+
 def test_a_rule_that_is_only_possible_may_hit_below_the_line(tmp_path: Path) -> None:
     assert list(run_examples(compiled(tmp_path, RULES.replace("SCORE", "0.4").replace("MISS", "好的")))) == []
 
