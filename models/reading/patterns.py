@@ -93,7 +93,7 @@ class Matcher:
         bare, breaks = text.bare, text.breaks
         coded = sounds.codes(bare) if self._alike is not None else ""
         here, alike_here = frozenset(bare), frozenset(coded)
-        literals.update(self._single[char] for char in self._single.keys() & here)
+        literals.update(map(self._single.__getitem__, self._single.keys() & here))
         hopeless: set[int] = set()
         if self._exact is not None:
             for last, (length, chains, wanted) in self._exact.iter(bare):

@@ -95,6 +95,24 @@ def test_of_rival_kinds_of_abuse_in_the_same_words_one_is_asserted(book: RuleBoo
     assert not any(a != b and a[0] < b[1] and b[0] < a[1] for a in spans for b in spans)
 
 
+def test_faint_likeness_alone_never_asserts_abuse(book: RuleBook) -> None:
+    assert book.learned is not None
+    certain = Scale((), np.zeros(len(FEATURES)), np.ones(len(FEATURES)), np.zeros(len(FEATURES)), 9.0)
+    sure = replace(book, learned=replace(book.learned, scales=dict.fromkeys(BAR, certain)))
+    seen: dict[bool, int] = {True: 0, False: 0}
+    snippets, _ = read_examples(CONFIGS)
+    for snippet in [s for s in snippets if len(s["turns"]) >= 10][:40]:
+        said = unweighed(misheard(snippet, 0.25, ear_of(snippets[:50])), sure, [None] * len(snippet["turns"]))
+        for m in weighed(said.moments, said.looking, said.hits):
+            if m.kind == "abuse" and m.rule_id.endswith(".weak"):
+                seen[True] += 1
+                assert not m.asserted
+            elif m.kind == "escalation":
+                seen[False] += 1
+                assert m.asserted
+    assert min(seen.values()) > 5
+
+
 def test_scales_are_kept_as_they_are_and_others_are_refused() -> None:
     rng = np.random.default_rng(1)
     types = ("insult", "threat")
