@@ -53,6 +53,12 @@ def progress_bar(console: Console) -> Iterator[Hook]:
         yield on
 
 
+def _heard(audio_s: float, spent_s: float) -> str:
+    """Minutes of audio, and how fast they were heard where they were: reading anew hears nothing."""
+    minutes = f"{audio_s / 60:.1f} min"
+    return f"{minutes} at {audio_s / spent_s:.1f} × real time" if spent_s > 0 else f"{minutes}, by earlier runs" if audio_s else minutes
+
+
 def summary_table(summary: Summary, out: str) -> Group:
     """How the night went: counts, what was not heard, the worst calls, and what to do next."""
     seconds = dict(summary.seconds)
@@ -61,7 +67,7 @@ def summary_table(summary: Summary, out: str) -> Group:
         ("calls", f"{summary.ok + summary.failed + summary.skipped}" + (f" ({summary.done_before} finished by earlier runs)" if summary.done_before else "")),
         ("ok / failed / skipped", f"{summary.ok} / {summary.failed} / {summary.skipped}"),
         ("further copies of the same bytes", str(summary.duplicates)),
-        ("audio heard", f"{summary.audio_s / 60:.1f} min at {summary.audio_s / max(seconds.get('hear', 0.0), 1e-9):.1f} × real time"),
+        ("audio heard", _heard(summary.audio_s, seconds.get("hear", 0.0))),
         ("took", _clock(seconds.get("all", 0.0))),
         ("flags", ", ".join(f"{name} {count}" for name, count in summary.flags) or "none new"),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from io import StringIO
 
@@ -21,6 +22,11 @@ def printed(renderable: RenderableType) -> str:
     console = Console(file=StringIO(), width=160)
     console.print(renderable)
     return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_night_read_anew_claims_no_speed_of_hearing() -> None:
+    text = printed(summary_table(replace(SUMMARY, seconds=(("all", 3.0), ("read", 3.0))), "nights"))
+    assert "10.0 min, by earlier runs" in text and "real time" not in text
 
 
 def test_the_summary_lists_counts_what_was_not_heard_and_how_to_see_the_worst() -> None:
