@@ -63,7 +63,7 @@ class Look:
         alike = self._alike()
         for i, turn in enumerate(call.turns):
             text, clock = self.texts[i], self.clocks[i]
-            found, literals = book.matchers[turn.role].scan(text, clock.bare_probability if turn.words else None)
+            found, literals = book.matchers[turn.role].scan(text, clock.bare_probability if turn.words else None, self.likelihoods[i] or (), book.gates)
             self._found.append(found)
             possible = book.branches[turn.role].possible(literals)
             self._possible.append(possible)

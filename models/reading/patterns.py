@@ -20,6 +20,7 @@ ALIKE_LIMIT = 40  # sets with more spellings are heard without dropped and doubl
 LONG = 4  # from here on a spelling may run across a comma, and jieba is asked less
 _INTERJECTIONS = frozenset("哎喂啊嗯哦噢唉呃欸哼那就")
 _PARTICLES = frozenset("吧啊呀呢嘛了哦呗吗啦哈的")
+Gate = tuple[int, float]
 Probability = Callable[[int, int], float | None]  # mean word probability over bare offsets; None where nothing is known
 
 
@@ -86,8 +87,13 @@ class Matcher:
                                 by_code.setdefault(sounds.codes(spelling), []).append(spelling)
         self._code_edges = {k: (frozenset(c[-1] for c in v), frozenset(c[0] for c in v)) for k, v in self._codes.items()}
 
-    def scan(self, text: Text, probability: Probability | None = None) -> tuple[dict[int, list[Found]], set[int]]:
-        """Every chain that stands in the text, and which literals do. probability(start, end): mean over bare offsets, or None."""
+    def scan(
+        self, text: Text, probability: Probability | None = None, likely: Sequence[float] = (), gates: Sequence[Gate | None] = ()
+    ) -> tuple[dict[int, list[Found]], set[int]]:
+        """Every chain that stands in the text, and which literals do. probability(start, end): mean over bare offsets, or None.
+
+        likely, gates: a chain with a gate (column, least) is looked for only where likely[column] reaches the least.
+        """
         found: dict[int, list[Found]] = {}
         literals: set[int] = set()
         bare, breaks = text.bare, text.breaks
@@ -103,7 +109,7 @@ class Matcher:
                     start, end = last + 1 - length, last + 1
                     if _runs_on(breaks, start, end):
                         for chain in chains:
-                            if chain in hopeless:
+                            if chain in hopeless or (likely and (gate := gates[chain]) is not None and likely[gate[0]] < gate[1]):
                                 continue
                             for needed in self._needed[chain]:
                                 if needed.isdisjoint(alike_here if self.chains[chain].sounds_like else here):
@@ -118,6 +124,8 @@ class Matcher:
                     continue
                 heard = bare[start:end]
                 for meant, chains in meanings:
+                    if likely and all((gate := gates[chain]) is not None and likely[gate[0]] < gate[1] for chain in chains):
+                        continue
                     far = sounds.distance(heard, meant)
                     if far is None:
                         continue
@@ -126,7 +134,9 @@ class Matcher:
                         continue
                     factor = far.factor * sounds.recogniser_factor(sure)
                     for chain in chains:
-                        if chain in hopeless or any(n.isdisjoint(alike_here) for n in self._needed[chain]):
+                        if chain in hopeless or (likely and (gate := gates[chain]) is not None and likely[gate[0]] < gate[1]):
+                            continue
+                        if any(n.isdisjoint(alike_here) for n in self._needed[chain]):
                             continue
                         self._complete(text, chain, start, end, meant, factor, found, coded)
         for hits in found.values():

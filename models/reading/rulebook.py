@@ -20,11 +20,13 @@ from models.errors import ConfigError
 from models.reading.compiling import Compiler
 from models.reading.conditions import Anchor, Branch, Embed, Phrases, Sounds
 from models.reading.learned import Learned, load_learned
-from models.reading.patterns import Matcher
+from models.reading.patterns import Gate, Matcher
 from models.reading.rule import Rule, branches_of, conditions_of, with_anchors
 from models.reading.rulefile import Document, Problem, read_yaml
 from models.reading.text import Cutter
 from models.records import ROLES
+
+MISHEARD = 0.03  # the most that is asked of a sound-alike's likelihood
 
 
 class Branches:
@@ -85,6 +87,7 @@ class RuleBook:
     embed: Embed | None = field(repr=False, default=None)
     learned: Learned | None = field(repr=False, default=None)
     by_likelihood: Likely | None = field(repr=False, default=None)
+    gates: tuple[Gate | None, ...] = field(repr=False, default=())  # by chain, the likelihood below which every rule that asks for it is hopeless
 
     def rule(self, rule_id: str) -> Rule:
         for rule in self.rules:
@@ -144,8 +147,30 @@ def read_book(folder: Path, embed: Embed | None = None) -> tuple[RuleBook | None
         by_likelihood=Likely(np.array([c for c, _, _ in by_likelihood]), np.array([b for _, b, _ in by_likelihood]), tuple(r for _, _, r in by_likelihood))
         if by_likelihood
         else None,
+        gates=_gates(rules, len(compiler.chains)) if learned else (),
     )
     return book, []
+
+
+def floor(rule: Rule) -> Gate | None:
+    """The column and the likelihood below which `unlikely` takes away whatever the rule finds; None where nothing does."""
+    # what was misheard is spelt unlike any example: likeness then says little, and little is asked of a sound-alike's
+    return None if rule.unless.unlikely is None else (rule.unless.unlikely[0], min(rule.unless.unlikely[1], MISHEARD))
+
+
+def _gates(rules: Sequence[Rule], chains: int) -> tuple[Gate | None, ...]:
+    out: list[Gate | None] = [None] * chains
+    asked: set[int] = set()
+    for rule in rules:
+        mine = floor(rule)
+        for chain in {chain for c in conditions_of(rule) if isinstance(c, Phrases) for chain in c.chains}:
+            known = out[chain]
+            if chain not in asked:
+                out[chain] = mine
+            else:
+                out[chain] = (known[0], min(known[1], mine[1])) if known and mine and known[0] == mine[0] else None
+            asked.add(chain)
+    return tuple(out)
 
 
 def _branches(rules: Sequence[Rule]) -> dict[str, Branches]:

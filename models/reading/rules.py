@@ -17,12 +17,10 @@ from models.reading.evidence import DETECTORS, negated_within, part_of_name
 from models.reading.looking import Hit, Look, View, look
 from models.reading.merging import merged
 from models.reading.rule import Rule, Unless
-from models.reading.rulebook import RuleBook, read_book
+from models.reading.rulebook import MISHEARD, RuleBook, floor, read_book
 from models.reading.rulefile import Problem
 from models.reading.text import Text, clause_span, sentence_span
 from models.records import HeardCall, Moment
-
-MISHEARD = 0.03  # the most that is asked of a sound-alike's likelihood
 
 
 def load_rulebook(folder: Path, embed: Embed | None = None) -> RuleBook:
@@ -69,10 +67,8 @@ def find_hits(call: HeardCall, book: RuleBook, heat: Sequence[float | None] | No
 
 def _hopeless(rule: Rule, likelihoods: Sequence[float] | None) -> bool:
     """Whether `unlikely` will take away whatever the rule finds in a turn, so that nothing need be looked for."""
-    if rule.unless.unlikely is None:
-        return False
-    column, bar = rule.unless.unlikely
-    return (0.0 if likelihoods is None else likelihoods[column]) < min(bar, MISHEARD)
+    least = floor(rule)
+    return least is not None and (0.0 if likelihoods is None else likelihoods[least[0]]) < least[1]
 
 
 def find(
@@ -159,7 +155,6 @@ def _spared(span: Span, view: View, unless: Unless) -> float | None:
     text, role = view.text, view.turn.role
     if unless.unlikely is not None:
         column, bar = unless.unlikely
-        # what was misheard is spelt unlike any example: likeness then says little
         if view.likelihood(column) < (min(bar, MISHEARD) if span.match == "sounds_like" else bar):
             return None
     if not span.wordless:

@@ -113,6 +113,15 @@ def test_faint_likeness_alone_never_asserts_abuse(book: RuleBook) -> None:
     assert min(seen.values()) > 5
 
 
+def test_not_looking_for_what_is_hopeless_changes_nothing(book: RuleBook) -> None:
+    everything = replace(book, gates=(None,) * len(book.gates))
+    assert sum(gate is not None for gate in book.gates) > 100
+    snippets, _ = read_examples(CONFIGS)
+    for snippet in [s for s in snippets if len(s["turns"]) >= 10][::12]:
+        made = call(*((t["role"], t["text"]) for t in snippet["turns"]))
+        assert read(made, book).moments == read(made, everything).moments
+
+
 def test_scales_are_kept_as_they_are_and_others_are_refused() -> None:
     rng = np.random.default_rng(1)
     types = ("insult", "threat")
