@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from rapidfuzz.distance import Levenshtein
 
 from models.mandarin import code, split, syllable
 from models.reading.text import normalise
@@ -26,24 +27,12 @@ from models.reading.text import normalise
 
 def aligned(said: str, heard: str) -> Iterator[tuple[str, str]]:
     """Pairs of characters of a least-edit alignment; "" where one was dropped or put in."""
-    n, m = len(said), len(heard)
-    cost = np.zeros((n + 1, m + 1), np.int32)
-    cost[:, 0], cost[0] = np.arange(n + 1), np.arange(m + 1)
-    other = np.array(list(said))[:, None] != np.array(list(heard))[None, :] if n and m else np.zeros((n, m), bool)
-    for i in range(1, n + 1):
-        for j in range(1, m + 1):
-            cost[i, j] = min(cost[i - 1, j] + 1, cost[i, j - 1] + 1, cost[i - 1, j - 1] + other[i - 1, j - 1])
-    i, j = n, m
-    while i or j:
-        if i and j and cost[i, j] == cost[i - 1, j - 1] + other[i - 1, j - 1]:
-            yield said[i - 1], heard[j - 1]
-            i, j = i - 1, j - 1
-        elif i and cost[i, j] == cost[i - 1, j] + 1:
-            yield said[i - 1], ""
-            i -= 1
+    for tag, i, i_end, j, j_end in Levenshtein.opcodes(said, heard):
+        if tag in ("equal", "replace"):
+            yield from zip(said[i:i_end], heard[j:j_end], strict=True)
         else:
-            yield "", heard[j - 1]
-            j -= 1
+            yield from ((c, "") for c in said[i:i_end])
+            yield from (("", c) for c in heard[j:j_end])
 
 
 def kind_of(said: str, heard: str) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 BAR = {"abuse": 0.5, "escalation": 0.5, "resolution": 0.65}  # the chance of being true from which a moment of a kind is asserted
 ANSWERED = ("abuse", "escalation", "resolution")  # kinds whose answers are learned too: the columns `answer/…` of the model
-SOUND = ("abuse",)  # of these nothing is asserted that faint likeness alone speaks for: on written calls 15 of 51 such findings were false, 7 of 235 others
+NEVER_FAINT = ("abuse",)  # of these nothing is asserted that faint likeness (`*.weak`) alone speaks for
 POSSIBLE = ASSERTED - 0.01  # the score of what something else than its chance keeps from being asserted
 FAINT = 0.15  # what is weighed below this is not worth showing, not even greyed
 NEAR = 4  # turns
@@ -97,7 +97,7 @@ def weighed(moments: Sequence[Moment], looking: Look, hits: Mapping[str, Sequenc
         for k, chance in zip(rows, scales[kind].chances(table[rows], [moments[mine[k]].type for k in rows]).tolist(), strict=True):
             bar = BAR[kind] / (1 - BAR[kind]) * math.exp(-UNSURE.get(kind, 0.0) * table[k, _DOUBT])
             score, m = chance / (chance + (1 - chance) * bar), moments[mine[k]]
-            faint = kind in SOUND and m.rule_id.endswith(".weak")
+            faint = kind in NEVER_FAINT and m.rule_id.endswith(".weak")
             out[mine[k]] = replace(m, score=round(min(score, POSSIBLE) if faint else score, 3))
     return [m for m in _one_of_rivals(out) if m.score >= FAINT or m.kind not in scales]
 
