@@ -27,12 +27,13 @@ from models.reading.text import normalise
 
 def aligned(said: str, heard: str) -> Iterator[tuple[str, str]]:
     """Pairs of characters of a least-edit alignment; "" where one was dropped or put in."""
-    for tag, i, i_end, j, j_end in Levenshtein.opcodes(said, heard):
-        if tag in ("equal", "replace"):
-            yield from zip(said[i:i_end], heard[j:j_end], strict=True)
+    for op in Levenshtein.opcodes(said, heard):
+        here, there = said[op.src_start : op.src_end], heard[op.dest_start : op.dest_end]
+        if len(here) == len(there):
+            yield from zip(here, there, strict=True)
         else:
-            yield from ((c, "") for c in said[i:i_end])
-            yield from (("", c) for c in heard[j:j_end])
+            yield from ((c, "") for c in here)
+            yield from (("", c) for c in there)
 
 
 def kind_of(said: str, heard: str) -> str:
